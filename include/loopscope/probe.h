@@ -1,0 +1,76 @@
+/* probe.h - report loops, tasks, awaits and wakes to loopscope, from any runtime.
+ *
+ * Link with -lloopscope.  About ten calls; each is one predictable branch (<= 1 ns) while nothing records.
+ * A program is recorded when it runs under `loopscope record`, or when LOOPSCOPE_RECORD=FILE is in its
+ * environment.  All calls are made by the thread they speak about, never block, allocate or fail: when the
+ * ring is full the event is dropped and counted.  Ids are 32 bits, unique in the session, 0 = none.
+ *
+ * One scheduling point costs one timestamp: ls_probe_switch says at once who stops, why, and who runs next. */
+#ifndef LOOPSCOPE_PROBE_H
+#define LOOPSCOPE_PROBE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Why a task is suspended.  The names (table `why` of a trace) are these in lower case; append only. */
+enum ls_why {
+    LS_WHY_SPAWN, LS_WHY_YIELD, LS_WHY_SLEEP, LS_WHY_FD, LS_WHY_TASK, LS_WHY_GROUP, LS_WHY_LOCK, LS_WHY_COND,
+    LS_WHY_EVENT, LS_WHY_SEM, LS_WHY_QUEUE_PUT, LS_WHY_QUEUE_GET, LS_WHY_CHAN_SEND, LS_WHY_CHAN_RECV,
+    LS_WHY_SELECT, LS_WHY_BARRIER, LS_WHY_FUTURE, LS_WHY_THREAD, LS_WHY_DNS, LS_WHY_CHILD, LS_WHY_SIGNAL,
+    LS_WHY_FILE, LS_WHY_USER, LS_WHY_END, /* END: the task is over, ls_probe_task_end came just before */
+    LS_WHYS
+};
+enum ls_outcome { LS_OUTCOME_OK = 1, LS_OUTCOME_ERROR, LS_OUTCOME_CANCELLED };
+enum ls_object_kind {
+    LS_OBJECT_LOCK = 1, LS_OBJECT_QUEUE, LS_OBJECT_CHANNEL, LS_OBJECT_TIMER, LS_OBJECT_FD, LS_OBJECT_EVENT,
+    LS_OBJECT_COND, LS_OBJECT_SEM, LS_OBJECT_BARRIER, LS_OBJECT_FUTURE, LS_OBJECT_GROUP, LS_OBJECT_POOL, LS_OBJECT_OTHER
+};
+
+/* A call site: static, made by LS_SITE() at no run-time cost; sent once, then named by id. */
+struct ls_site {
+    const char *function, *file;
+    uint32_t line;
+    uint32_t id; /* private: set (atomically) when it is first sent */
+};
+#define LS_SITE_INIT(fn) { (fn), __FILE__, __LINE__, 0 }
+
+/* 1 while something records.  Read it before preparing arguments that cost something. */
+extern int ls_recording;
+static inline int ls_probe_on(void)
+{
+    return __builtin_expect(__atomic_load_n(&ls_recording, __ATOMIC_RELAXED), 0);
+}
+
+/* This thread is a loop from now on; call again after it was stopped.  name is copied, may be NULL. */
+void ls_probe_loop(const char *name);
+void ls_probe_loop_end(void);
+/* Around the call that waits for events: what is between two of them is one iteration.
+ * ready: events returned (-1 error), asked: their limit (0 unknown), timeout in ns, -1 = none. */
+void ls_probe_poll_enter(void);
+void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns);
+
+/* A new task; it is ready at once.  name is copied and may be NULL (then the site's function names it). */
+uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name);
+void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result);
+void ls_probe_task_observed(uint32_t task); /* somebody took its result */
+/* `from` (0 = the loop) stops running, waits for `target` because of `why` at `site` (may be NULL); `to` runs. */
+void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to);
+/* `task` became ready; waker: the task that made it so, 0 = the loop (timer, fd). */
+void ls_probe_wake(uint32_t task, uint32_t waker);
+/* The stack that the current task runs on, so that a stack copy stays inside it; 0, 0 = the thread's own. */
+void ls_probe_stack(const void *lo, const void *hi);
+
+/* Something tasks wait on.  fd: -1 when it is none. */
+uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd);
+void ls_probe_object_end(uint32_t object);
+/* A point (start == 0) or a span on this thread's timeline.  ls_probe_now() gives `start`. */
+uint64_t ls_probe_now(void);
+void ls_probe_mark(const char *name, double value, uint64_t start);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* assemble.h - the state machine from events to rows: EV_POLL pairs become iterations, switches and wakes become steps.
+ * Pure: events in, rows out, no I/O; tested as such.  Trusts no byte of an event. */
+#ifndef LOOPSCOPE_ASSEMBLE_H
+#define LOOPSCOPE_ASSEMBLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../event.h"
+#include "clock.h"
+#include "rows.h"
+
+struct assembled_call {            /* row_call and what only the recorder needs of it */
+    struct row_call row;
+    unsigned call;                 /* enum ls_call */
+    uint64_t return_address, object;
+    int32_t owner;                 /* tid that held the lock, 0 */
+    const struct ls_event *stack;  /* EV_STACK and its raw records, NULL */
+};
+
+struct assemble_sink {             /* where the rows go; ids are already given */
+    void *ctx;
+    void (*loop)(void *ctx, const struct row_loop *row, int64_t thread);
+    /* since: EV_POLL.time that opened the busy part, the key of the watchdog's note */
+    void (*iteration)(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since);
+    void (*call)(void *ctx, const struct assembled_call *call);
+    void (*step)(void *ctx, const struct row_step *row);
+    void (*task_begin)(void *ctx, const struct row_task *row);
+    void (*task_end)(void *ctx, const struct row_task *row);  /* also at the end of the trace, for those alive */
+    void (*object_begin)(void *ctx, const struct row_object *row);
+    void (*object_end)(void *ctx, int64_t object, int64_t t);
+    void (*site)(void *ctx, const struct row_site *row);
+    void (*mark)(void *ctx, const struct row_mark *row);
+    void (*gap)(void *ctx, const struct row_gap *row);
+};
+
+struct assembler *assembler_new(const struct assemble_sink *sink, const struct clock_map *clock);
+void assembler_free(struct assembler *a);
+/* A thread (table thread: row id `thread`, of process row `process`) begins to send. */
+int assembler_thread(struct assembler *a, int64_t thread, int64_t process);
+/* Events of that thread, in order.  A group is never cut between two calls.  Returns how many were bad (ignored). */
+size_t assembler_feed(struct assembler *a, int64_t thread, const struct ls_event *events, size_t n);
+/* The thread has ended (or the recording): closes what is open.  word/since/now: the last state word, so that a loop
+ * that died in its poll or in a busy period still gets its last iteration. */
+void assembler_thread_end(struct assembler *a, int64_t thread, uint64_t word, ticks_t since, ticks_t now);
+/* The recording has ended: every task still alive is given to task_end with its state. */
+void assembler_finish(struct assembler *a, ticks_t now);
+
+#endif

@@ -1,0 +1,45 @@
+/* drain.h - takes the records out of the rings, checks their framing, and queues them for the storing thread; what
+ * does not fit in memory goes to a spill file and comes back in order.  One thread of the recorder. */
+#ifndef LOOPSCOPE_DRAIN_H
+#define LOOPSCOPE_DRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../arena.h"
+
+enum batch_kind {
+    BATCH_THREAD_BEGIN, /* a slot was claimed: `slot`, `generation`, pid, tid, loop kind, stack bounds */
+    BATCH_EVENTS,       /* n records, groups whole */
+    BATCH_THREAD_END,   /* thread gone and ring empty: last word, since, lost */
+    BATCH_BAD           /* the writer broke the contract: n records skipped */
+};
+
+struct batch {
+    enum batch_kind kind;
+    uint32_t slot, generation;
+    int32_t pid, tid;
+    uint32_t loop_kind;
+    ticks_t time;              /* when it was taken */
+    uint64_t word; ticks_t since; uint64_t lost; ticks_t start;
+    uint64_t stack_lo, stack_hi;
+    size_t n;
+    const struct ls_event *events; /* valid until drain_release */
+};
+
+struct drain;
+
+/* spill_dir: where the spill file goes when memory_max bytes are queued.  Starts the thread. */
+struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t memory_max);
+/* The next batch in order (of each thread; threads interleave); waits up to timeout_ms.  1, 0 = nothing yet,
+ * -1 = drained and stopped. */
+int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch);
+void drain_release(struct drain *d, struct batch *batch);
+/* Drains what is left, ends every thread, then drain_next returns -1 after the last batch. */
+void drain_stop(struct drain *d);
+void drain_free(struct drain *d);
+struct drain_stats { ns_t cpu; uint64_t events, lost, bad, spilled; uint32_t live; size_t queued; };
+struct drain_stats drain_stats(struct drain *d);
+
+#endif
