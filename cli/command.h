@@ -28,7 +28,7 @@ struct option {
 struct command {
     const char *name;
     const char *args;      /* "[FILE]", after the options in the usage line */
-    const char *summary;   /* one line, no full stop */
+    const char *summary;   /* one line, no full stop; NULL: internal, help does not show it */
     const char *about;     /* the paragraphs of `help NAME`, may be NULL */
     const struct option *options;
     size_t values_size;    /* of the struct that options write into */
