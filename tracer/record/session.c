@@ -1,0 +1,198 @@
+/* session.c - makes and removes the session's directory and arena.  Runs in the recorder, on its storing thread.
+ *
+ * The arena is a sparse file on a tmpfs where there is one: on a disk, write-back of dirty pages would stall the
+ * target at its next store.  Memory is put behind the rings by us, ahead of the writer, because a store into a hole
+ * of a full tmpfs is a SIGBUS, and that would be the target's. */
+#include "session.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RING_FIRST  (64u << 10) /* bytes of each ring that have memory from the start */
+#define RING_AHEAD  (1u << 20)  /* and how far ahead of the writer we keep it */
+#define DIR_PREFIX  "loopscope-"
+#define STALE_AFTER 60          /* s: a directory without a lock younger than this may be in the making */
+
+static bool usable_dir(const char *dir)
+{
+    struct stat st;
+    return dir && dir[0] == '/' && !stat(dir, &st) && S_ISDIR(st.st_mode) && !access(dir, W_OK | X_OK);
+}
+
+static void remove_session_dir(const char *dir)
+{
+    char path[PATH_MAX + 8];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, i ? "lock" : "arena");
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+/* Removes directories of ours whose recorder is gone: its lock can be had. */
+static void sweep(const char *base)
+{
+    DIR *d = opendir(base);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (strncmp(e->d_name, DIR_PREFIX, strlen(DIR_PREFIX)))
+            continue;
+        char dir[PATH_MAX], lock[PATH_MAX + 8];
+        struct stat st;
+        if (snprintf(dir, sizeof dir, "%s/%s", base, e->d_name) >= (int)sizeof dir || lstat(dir, &st) ||
+            !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+            continue;
+        snprintf(lock, sizeof lock, "%s/lock", dir);
+        int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 ? st.st_mtime + STALE_AFTER < time(NULL) : !flock(fd, LOCK_EX | LOCK_NB))
+            remove_session_dir(dir);
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(d);
+}
+
+/* Where: a tmpfs of the user's, the system's, or any temporary directory. */
+static int make_dir(struct session *s)
+{
+    const char *const bases[] = { getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"), "/tmp" };
+    int error = ENOENT;
+    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+        if (!usable_dir(bases[i]))
+            continue;
+        sweep(bases[i]);
+        if (snprintf(s->dir, sizeof s->dir, "%s/" DIR_PREFIX "XXXXXX", bases[i]) >= (int)sizeof s->dir)
+            continue;
+        if (mkdtemp(s->dir))
+            return 0;
+        error = errno;
+    }
+    return -error;
+}
+
+/* The largest arena that fits: a small /dev/shm (64 MiB in a container) gets fewer and smaller rings. */
+static void fit(const char *dir, uint32_t *slots, uint64_t *records)
+{
+    struct statvfs vfs;
+    if (statvfs(dir, &vfs))
+        return;
+    uint64_t space = (uint64_t)vfs.f_bavail * vfs.f_frsize / 2;
+    while (ls_arena_size(*slots, *records) > space && (*slots > 16 || *records > 2048)) {
+        if (*slots > 16)
+            *slots /= 2;
+        else
+            *records /= 2;
+    }
+}
+
+static uint64_t ring_records(size_t bytes)
+{
+    uint64_t n = 8;
+    while (n * 2 * sizeof(struct ls_event) <= bytes)
+        n *= 2;
+    return n;
+}
+
+static int make_arena(struct session *s, const struct session_options *o)
+{
+    uint32_t slots = o->slots ? o->slots : LS_SLOTS_DEFAULT;
+    uint64_t records = ring_records(o->ring_bytes ? o->ring_bytes : LS_RING_DEFAULT);
+    fit(s->dir, &slots, &records);
+    s->size = ls_arena_size(slots, records);
+
+    int fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    size_t rings = s->size - (size_t)slots * records * sizeof(struct ls_event);
+    int r = ftruncate(fd, (off_t)s->size) ? errno : posix_fallocate(fd, 0, (off_t)rings);
+    void *map = MAP_FAILED;
+    if (!r) {
+        map = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        r = map == MAP_FAILED ? errno : 0;
+    }
+    close(fd);
+    if (r)
+        return -r;
+    s->arena = map;
+    *s->arena = (struct ls_arena){
+        .magic = LS_ARENA_MAGIC,
+        .version = LS_ARENA_VERSION,
+        .slots = slots,
+        .ring_records = records,
+        .ring_offset = rings,
+        .clock = o->clock,
+        .recorder_pid = getpid(),
+        .threshold = (ticks_t)((double)o->threshold * (double)o->ticks_per_sec / 1e9),
+        .call_min = (ticks_t)((double)o->call_min * (double)o->ticks_per_sec / 1e9),
+        .ticks_per_sec = o->ticks_per_sec,
+        .next_id = 1,
+    };
+    for (uint32_t i = 0; i < slots && !r; i++)
+        r = session_back(s, i, 0);
+    return r;
+}
+
+int session_create(const struct session_options *options, struct session *ret_session)
+{
+    struct session s = { .lock_fd = -1 };
+    int r = make_dir(&s);
+    if (r)
+        return r;
+    snprintf(s.path, sizeof s.path, "%s/lock", s.dir);
+    s.lock_fd = open(s.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (s.lock_fd < 0 || flock(s.lock_fd, LOCK_EX | LOCK_NB))
+        r = -errno;
+    snprintf(s.path, sizeof s.path, "%s/arena", s.dir);
+    if (!r)
+        r = make_arena(&s, options);
+    if (r) {
+        session_remove(&s);
+        return r;
+    }
+    *ret_session = s;
+    return 0;
+}
+
+int session_back(struct session *s, uint32_t slot, uint64_t head)
+{
+    uint64_t bytes = s->arena->ring_records * sizeof(struct ls_event);
+    uint64_t from = head ? head * sizeof(struct ls_event) : 0, want = head ? RING_AHEAD : RING_FIRST;
+    if (from >= bytes)
+        return 0; /* the first lap is over: every page is there */
+    from &= ~(uint64_t)4095;
+    uint64_t len = from + want > bytes ? bytes - from : want;
+    char *ring = (char *)ls_arena_ring(s->arena, slot);
+    if (((uintptr_t)(ring + from) & 4095) != 0) { /* rings smaller than a page (tests): round outwards */
+        uint64_t off = (uintptr_t)(ring + from) & 4095;
+        from -= off;
+        len += off;
+    }
+    if (!madvise(ring + from, (len + 4095) & ~(uint64_t)4095, MADV_POPULATE_WRITE))
+        return 0;
+    if (errno != EINVAL) /* EFAULT: no memory to be had behind it */
+        return -ENOSPC;
+    struct statvfs vfs; /* Linux before 5.14: touching would be the same SIGBUS, in us; judge by the space that is left */
+    return !statvfs(s->dir, &vfs) && (uint64_t)vfs.f_bavail * vfs.f_frsize < 2 * len ? -ENOSPC : 0;
+}
+
+void session_remove(struct session *s)
+{
+    if (s->arena)
+        munmap(s->arena, s->size);
+    remove_session_dir(s->dir);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    *s = (struct session){ .lock_fd = -1 };
+}
