@@ -23,10 +23,13 @@ struct symbol {
     const char *function;  /* "module+0x1234" is left to the reader: NULL when not known */
     const char *file;      /* NULL when there is no DWARF */
     int line;              /* 0 when not known */
-    const char *language;  /* "c", "python", "js" */
+    uint64_t entry;        /* link-time address where the function begins; 0 when not known */
+    const char *language;  /* "c", "python", "js"; NULL when not known (JIT code without a map) */
     enum frame_noise noise;
 };
 
+/* Takes DEBUGINFOD_URLS out of the environment: a recording never asks the network.  Call it in the recorder's own
+ * process, not where the command is started from. */
 struct symbolizer *symbolizer_new(void);
 void symbolizer_free(struct symbolizer *s);
 /* Names `ip` in `map`: ret[0] is the innermost inlined frame, the last is the function itself; returns how many (>= 1).
