@@ -91,7 +91,7 @@ static int open_db(const char *path, int flags, sqlite3 **ret_db)
 sqlite3_stmt *query_prepare(struct trace *t, const char *sql, int n, ...)
 {
     sqlite3_stmt *s = NULL;
-    t->steps_left = 1000 + t->bytes / 256;
+    t->steps_left = 100 + t->bytes / 256;
     if (sqlite3_prepare_v2(t->db, sql, -1, &s, NULL) != SQLITE_OK)
         return NULL;
     va_list list;
