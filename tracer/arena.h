@@ -60,7 +60,8 @@ struct ls_slot {
 
     /* the ring, writer's side */
     _Alignas(64) _Atomic uint64_t head; /* records written; release-stored by the thread, acquired by drain */
-    _Atomic uint64_t lost;              /* records dropped in all, by the thread */
+                                           a claim starts it at the tail it finds, so nobody else resets it */
+    _Atomic uint64_t lost;              /* events dropped since the claim (a group counts as one), by the thread */
 
     /* the ring, reader's side */
     _Alignas(64) _Atomic uint64_t tail; /* records taken; release-stored by drain, acquired by the thread when full */

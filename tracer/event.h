@@ -30,7 +30,8 @@ enum ls_event_kind {
     EV_NONE = 0,  /* never written: zeroed memory is not an event */
     EV_GAP,       /* events were lost before this one.  a: how many, b: time of the first loss */
     /* loops and calls: what the preload sees */
-    EV_LOOP,      /* this thread is a loop from now on.  flags: enum ls_loop_kind; EV_TEXT name may follow */
+    EV_LOOP,      /* this thread is a loop from now on.  flags: enum ls_loop_kind; EV_TEXT name may follow.
+                     flags LOOP_NONE: the loop was left, what follows is no iteration until the next EV_LOOP */
     EV_POLL,      /* a poll returned: one turn of the loop ended when it was entered, the next one starts now.
                      time: return, a: entry (ticks), b: timeout asked (ns as int64, -1 = none),
                      aux: events returned (EV_READY_ERROR: the poll failed), id: events asked for,
