@@ -88,12 +88,26 @@ static int open_db(const char *path, int flags, sqlite3 **ret_db)
     return code;
 }
 
+static void keep_failure(struct trace *t)
+{
+    if (!*t->failure)
+        snprintf(t->failure, sizeof t->failure, "%s", query_error(t) ? query_error(t) : "");
+}
+
+void query_end(struct trace *t, sqlite3_stmt *s)
+{
+    if (s && sqlite3_finalize(s) != SQLITE_OK) /* it returns how the last step went */
+        keep_failure(t);
+}
+
 sqlite3_stmt *query_prepare(struct trace *t, const char *sql, int n, ...)
 {
     sqlite3_stmt *s = NULL;
     t->steps_left = 100 + t->bytes / 256;
-    if (sqlite3_prepare_v2(t->db, sql, -1, &s, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(t->db, sql, -1, &s, NULL) != SQLITE_OK) {
+        keep_failure(t);
         return NULL;
+    }
     va_list list;
     va_start(list, n);
     for (int i = 1; i <= n; i++)

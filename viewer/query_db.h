@@ -17,6 +17,7 @@ struct trace {
     int64_t steps_left; /* see query_guard */
     bool finalized;
     bool recorder_alive;
+    char failure[160];  /* see query_end */
 };
 
 /* Prepares `sql` and binds `n` int64 arguments; NULL when the file is damaged (a statement that cannot be prepared
@@ -32,6 +33,10 @@ int64_t query_int(sqlite3_stmt *s, int column, int64_t otherwise);
 /* From now on a statement that runs for longer than any healthy file of this size can need is stopped: pages of a
  * damaged file may refer to each other without end.  Off again with `on` false. */
 void query_guard(struct trace *t, bool on);
+
+/* Finalizes, and keeps the first failure of any statement that ended here or could not be prepared in t->failure:
+ * many queries, one look at the end. */
+void query_end(struct trace *t, sqlite3_stmt *s);
 
 /* The last error of the connection as text; NULL when the last step was fine. */
 const char *query_error(struct trace *t);

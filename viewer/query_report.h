@@ -1,0 +1,118 @@
+/* query_report.h - everything the report needs from a trace, read in one pass over each table.
+ *
+ * Times are ns from the start of the recording; NOT_KNOWN (text.h) where the file has NULL.  Texts are never NULL
+ * unless said, safe to show (no control characters, valid UTF-8), and live as long as the struct report_data. */
+#ifndef LOOPSCOPE_QUERY_REPORT_H
+#define LOOPSCOPE_QUERY_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "query.h"
+#include "text.h"
+
+struct report_session {
+    const char *path;             /* of the trace */
+    const char *version, *host, *kernel, *clock, *argv;
+    int64_t t0_realtime, duration, threshold, call_min; /* threshold has its default when not known */
+    int64_t events, lost;         /* lost: by the gap rows inside the range, or meta when that says more */
+    int64_t rows_lost, recorder_cpu, exit_status, exit_signal;
+    bool finalized, recording;    /* recording: not finalized, and the recorder lives */
+    int64_t threads, tasks;       /* how many there are */
+    int64_t samples, samples_partial; /* stacks taken while stalls lasted */
+};
+
+struct report_process {
+    int64_t id, pid, parent, t, t_end, exit_status, exit_signal;
+    const char *exe, *cmdline;
+    int n_loops;
+};
+
+struct report_loop {
+    int64_t id, thread, tid, t, t_end;
+    int process;                  /* index, -1 not known */
+    const char *kind, *name, *thread_name;
+    /* of its turns inside the range: */
+    int64_t iterations, poll, busy;        /* count and sums */
+    int64_t busy_p50, busy_p99, busy_max;  /* NOT_KNOWN when there is none; p50 and p99 within 1 % */
+    int64_t busy_max_t;                    /* when the longest began */
+    int64_t empty_polls;                   /* timeout 0 and nothing was ready */
+    int64_t full_polls;                    /* as many events returned as were asked for, and more than one */
+    int64_t late_polls, late_max;          /* woke > 10 ms later than the timeout it had asked for */
+};
+
+struct report_stall {
+    int64_t id, loop_id, thread, task, t, dur;
+    int loop;                     /* index, -1 not known */
+    bool ongoing;                 /* it had not ended when the trace did */
+    const char *cause, *detail, *fingerprint, *task_name;
+    int64_t task_site;            /* site.id the task was made at */
+    int64_t cpu, runq, blocked, majflt;
+    int64_t call;                 /* call.id, NOT_KNOWN */
+    const char *call_name;        /* "" when no call explains it */
+    int64_t stack;
+    int64_t victims, victim_sum, victim_max; /* victims of a loop without tasks: events the next poll returned */
+    int64_t suppressed, in_gap;
+    int n_samples;
+    bool partial;                 /* its stack is incomplete */
+};
+
+/* Calls of one name and detail, those shorter than the threshold apart from the rest. */
+struct report_call {
+    const char *name, *detail;
+    int64_t fd, n, total, longest, t, stack; /* fd, t, stack: of the longest */
+    int64_t loop_id, task;
+    bool over;                    /* threshold or longer */
+};
+
+struct report_task {
+    int64_t id, parent, loop_id, site, steps, run, queue, wait, run_max;
+    const char *name, *state, *outcome;
+};
+
+struct report_gap { int64_t thread, t, t_end, lost; const char *reason; };
+struct report_notice { int64_t t, process, n; const char *kind, *text; };
+
+struct report_data {
+    struct report_session session;
+    int64_t from, to;             /* the range that was asked for, clipped to the recording */
+    bool ranged;
+    struct report_process *processes; int n_processes;
+    struct report_loop *loops;        int n_loops;
+    struct report_stall *stalls;      int n_stalls;  /* by id */
+    struct report_call *calls;        int n_calls;   /* most time first */
+    struct report_task *tasks;        int n_tasks;   /* longest ready time first; at most tasks_max of them */
+    struct report_gap *gaps;          int n_gaps;
+    struct report_notice *notices;    int n_notices;
+    int64_t failed_unseen, never_ran; /* tasks that failed and nobody looked; that were made and never resumed */
+    const char *failed_name, *never_name; /* one of each */
+    struct pool *pool;            /* owns every text */
+};
+
+struct report_range {
+    int64_t from, to;             /* INT64_MIN, INT64_MAX: all */
+    int tasks_max;
+};
+
+/* Reads it all.  0, or -1 and one line in ret_error: the file is damaged, or memory is short. */
+int report_load(struct trace *t, const struct report_range *range, struct report_data **ret_data, char *ret_error,
+                int error_size);
+void report_free(struct report_data *data);
+
+#define REPORT_FRAMES 128
+enum { NOISE_USER, NOISE_LIBRARY, NOISE_RUNTIME, NOISE_LIBC, NOISE_PROBE }; /* frame.noise */
+
+struct report_frame {
+    char function[160], file[160], module[96], language[16]; /* "" when not known */
+    int64_t line, address, noise;
+};
+/* The frames of stack `id`, innermost first; how many (<= max). */
+int report_stack(struct trace *t, int64_t id, struct report_frame *ret_frames, int max);
+
+/* A call site in the program; false when it is not known. */
+bool report_site(struct trace *t, int64_t id, struct report_frame *ret_frame);
+
+/* The wall clock at t = 0, NOT_KNOWN: enough to read --from and --to. */
+int64_t report_t0(struct trace *t);
+
+#endif
