@@ -59,7 +59,7 @@ struct ls_slot {
     _Atomic uint64_t allow;     /* != 0: a blocking section the program declared (LS_ALLOW_BLOCK) */
 
     /* the ring, writer's side */
-    _Alignas(64) _Atomic uint64_t head; /* records written; release-stored by the thread, acquired by drain */
+    _Alignas(64) _Atomic uint64_t head; /* records written; release-stored by the thread, acquired by drain;
                                            a claim starts it at the tail it finds, so nobody else resets it */
     _Atomic uint64_t lost;              /* events dropped since the claim (a group counts as one), by the thread */
 
