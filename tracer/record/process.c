@@ -160,10 +160,10 @@ struct process *process_enter(struct process_table *t, pid_t pid, int64_t now)
     return p;
 }
 
-struct module_map *process_map(struct process *p)
+struct module_map *process_map(struct process *p, struct module_files *files)
 {
     if (!p->map && !p->gone)
-        p->map = module_map_open(p->pid);
+        p->map = module_map_open(files, p->pid);
     return p->map;
 }
 

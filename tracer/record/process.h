@@ -28,7 +28,7 @@ struct process *process_find(struct process_table *t, pid_t pid); /* the living 
 /* Reads again what exec changed (exe, cmdline); true when it did. */
 bool process_refresh(struct process *p);
 /* Opens its module map (once), so that it can be unwound after its death. */
-struct module_map *process_map(struct process *p);
+struct module_map *process_map(struct process *p, struct module_files *files);
 /* Looks which have gone since the last call; gives each to `gone` once.  Returns how many live. */
 int process_reap(struct process_table *t, int64_t now, void (*gone)(void *ctx, struct process *p), void *ctx);
 void process_each(struct process_table *t, void (*fn)(void *ctx, struct process *p), void *ctx);

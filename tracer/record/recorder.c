@@ -1,0 +1,576 @@
+/* recorder.c - the recorder's main loop: batches from drain go through assemble and stalls into the store, until the
+ * command's last process has gone, `stop` asks, or a limit is reached.  Then the file is finished.
+ *
+ * Threads of this process: this one (storing), drain's, and watch's.  Only this one knows SQLite, libunwind, elfutils. */
+#include "recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "assemble.h"
+#include "clock.h"
+#include "drain.h"
+#include "process.h"
+#include "session.h"
+#include "stalls.h"
+#include "store.h"
+#include "watch.h"
+
+#define QUEUE_MAX (256u << 20) /* bytes of events in memory before they spill to disk */
+#define HOUSEKEEPING (100 * 1000 * 1000)
+#define SYNC_EVERY (1000 * 1000 * 1000)
+
+struct slot_owner { /* the thread whose events a slot carries now; row 0: nobody's */
+    int64_t row;
+    struct row_thread thread;
+    char name[64];
+};
+
+struct recorder {
+    const struct recorder_options *o;
+    struct session session;
+    struct clock_map clock;
+    struct store *store;
+    struct drain *drain;
+    struct watch *watch;
+    struct stalls *stalls;
+    struct assembler *assembler;
+    struct process_table *processes;
+    struct slot_owner *slots;   /* by slot index */
+    int64_t next_thread, loops;
+    uint32_t refused_told;
+    int socket;                 /* to the stand-in; -1 when it has gone */
+    pid_t standin;
+    pid_t command;              /* 0 before it was started */
+    int command_fd;             /* pidfd of it */
+    char command_was;
+    bool exited;                /* the command has; `status` holds how */
+    int status;
+    uint64_t born;              /* our start time, as /proc has it */
+    int64_t last_housekeeping, last_sync, last_scan;
+    const char *ended_by;       /* NULL: the last process has gone */
+    uint64_t bad;
+};
+
+static volatile sig_atomic_t stop_asked; /* SIGTERM: `loopscope stop`; set by the handler, read by the main loop */
+
+static void on_stop(int sig)
+{
+    (void)sig;
+    stop_asked = 1;
+}
+
+int recorder_send(int socket, int kind, int value, const char *text)
+{
+    struct recorder_message m = { .kind = (unsigned)kind, .value = value };
+    if (text)
+        snprintf(m.text, sizeof m.text, "%s", text);
+    size_t size = offsetof(struct recorder_message, text) + strlen(m.text) + 1;
+    return send(socket, &m, size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int recorder_receive(int socket, struct recorder_message *ret_message)
+{
+    ssize_t n;
+    do
+        n = recv(socket, ret_message, sizeof *ret_message, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    if (n < (ssize_t)offsetof(struct recorder_message, text) + 1)
+        return 0;
+    ((char *)ret_message)[n - 1] = 0;
+    return 1;
+}
+
+static int64_t now_ns(struct recorder *r)
+{
+    return clock_ns(&r->clock, clock_now(r->clock.kind));
+}
+
+/* --- rows from the assembler to the store ----------------------------------------------------------------------- */
+
+static void sink_loop(void *ctx, const struct row_loop *row, int64_t thread)
+{
+    struct recorder *r = ctx;
+    r->loops++;
+    stalls_loop(r->stalls, thread, row->id);
+    store_loop(r->store, row);
+}
+static void sink_iteration(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap)
+{
+    struct recorder *r = ctx;
+    store_iteration(r->store, row);
+    stalls_iteration(r->stalls, row, thread, since, in_gap);
+}
+static void sink_call(void *ctx, const struct assembled_call *call)
+{
+    stalls_call(((struct recorder *)ctx)->stalls, call);
+}
+static void sink_step(void *ctx, const struct row_step *row)
+{
+    struct recorder *r = ctx;
+    store_step(r->store, row);
+    stalls_step(r->stalls, row->loop, row->task, row->run);
+}
+static void sink_task(void *ctx, const struct row_task *row)
+{
+    store_task(((struct recorder *)ctx)->store, row);
+}
+static void sink_object(void *ctx, const struct row_object *row)
+{
+    store_object(((struct recorder *)ctx)->store, row);
+}
+static void sink_site(void *ctx, const struct row_site *row)
+{
+    store_site(((struct recorder *)ctx)->store, row);
+}
+static void sink_mark(void *ctx, const struct row_mark *row)
+{
+    store_mark(((struct recorder *)ctx)->store, row);
+}
+static void sink_gap(void *ctx, const struct row_gap *row)
+{
+    store_gap(((struct recorder *)ctx)->store, row);
+}
+static const struct assemble_sink sink = {
+    .loop = sink_loop, .iteration = sink_iteration, .call = sink_call, .step = sink_step, .task_begin = sink_task,
+    .task_end = sink_task, .object_begin = sink_object, .object_end = sink_object, .site = sink_site,
+    .mark = sink_mark, .gap = sink_gap,
+};
+
+/* --- batches from drain ------------------------------------------------------------------------------------------ */
+
+static void gap(struct recorder *r, int64_t thread, int64_t lost, const char *reason)
+{
+    int64_t t = now_ns(r);
+    store_gap(r->store, &(struct row_gap){ .id = ROW_NULL, .thread = thread, .t = t, .t_end = t, .lost = lost,
+                                           .reason = reason });
+}
+
+static void thread_begin(struct recorder *r, const struct batch *b)
+{
+    int64_t t = clock_ns(&r->clock, b->start);
+    struct process *p = process_enter(r->processes, b->pid, t);
+    if (!p)
+        return;
+    process_refresh(p); /* it may have called exec since it was entered */
+    store_process(r->store, &p->row);
+    struct slot_owner *slot = &r->slots[b->slot];
+    slot->row = ++r->next_thread;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", b->pid, b->tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, slot->name, sizeof slot->name - 1);
+    slot->name[n > 0 ? n : 0] = 0;
+    slot->name[strcspn(slot->name, "\n")] = 0;
+    if (fd >= 0)
+        close(fd);
+    slot->thread = (struct row_thread){ .id = slot->row, .process = p->row.id, .tid = b->tid, .t = t, .t_end = ROW_NULL,
+                                        .name = slot->name };
+    store_thread(r->store, &slot->thread);
+    stalls_thread(r->stalls, slot->row, p, b->slot, b->generation, b->tid);
+    assembler_thread(r->assembler, slot->row, p->row.id);
+}
+
+static void thread_end(struct recorder *r, const struct batch *b)
+{
+    struct slot_owner *slot = &r->slots[b->slot];
+    assembler_thread_end(r->assembler, slot->row, b->word, b->since, b->time);
+    slot->thread.t_end = clock_ns(&r->clock, b->time);
+    store_thread(r->store, &slot->thread);
+    slot->row = 0;
+}
+
+static void handle_batch(struct recorder *r, const struct batch *b)
+{
+    if (b->kind == BATCH_THREAD_BEGIN)
+        thread_begin(r, b);
+    else if (!r->slots[b->slot].row)
+        return; /* its beginning could not be noted */
+    else if (b->kind == BATCH_EVENTS)
+        r->bad += assembler_feed(r->assembler, r->slots[b->slot].row, b->events, b->n);
+    else if (b->kind == BATCH_THREAD_END)
+        thread_end(r, b);
+    else
+        gap(r, r->slots[b->slot].row, (int64_t)b->n, "bad records");
+}
+
+/* --- the command and its tree ------------------------------------------------------------------------------------ */
+
+static void process_gone(void *ctx, struct process *p)
+{
+    struct recorder *r = ctx;
+    drain_process_gone(r->drain, p->pid);
+    store_process(r->store, &p->row);
+}
+
+static void command_exited(struct recorder *r, int status)
+{
+    r->exited = true;
+    r->status = status;
+    struct process *p = r->command ? process_find(r->processes, r->command) : NULL;
+    if (!p)
+        return;
+    p->row.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : ROW_NULL;
+    p->row.exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : ROW_NULL;
+    store_process(r->store, &p->row);
+}
+
+static void command_started(struct recorder *r, pid_t pid)
+{
+    r->command = pid;
+    r->command_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct process *p = process_enter(r->processes, pid, now_ns(r));
+    if (p)
+        store_process(r->store, &p->row);
+}
+
+/* The stand-in died without a word: SIGKILL.  What was sent to it reaches the command, this signal too. */
+static void standin_gone(struct recorder *r)
+{
+    close(r->socket);
+    r->socket = -1;
+    if (r->exited || r->command_fd < 0)
+        return;
+    syscall(SYS_pidfd_send_signal, r->command_fd, SIGKILL, NULL, 0);
+    poll(&(struct pollfd){ .fd = r->command_fd, .events = POLLIN }, 1, 1000);
+    command_exited(r, SIGKILL);
+}
+
+static void hear_standin(struct recorder *r)
+{
+    struct recorder_message m;
+    while (r->socket >= 0 && poll(&(struct pollfd){ .fd = r->socket, .events = POLLIN }, 1, 0) > 0) {
+        if (recorder_receive(r->socket, &m) != 1)
+            standin_gone(r);
+        else if (m.kind == REC_STARTED)
+            command_started(r, m.value);
+        else if (m.kind == REC_EXITED)
+            command_exited(r, m.value);
+    }
+}
+
+/* SIGSTOP cannot be caught by the stand-in, so we pass it on; and when the command alone was continued, the stand-in is. */
+static void mirror_stop(struct recorder *r)
+{
+    if (r->socket < 0 || !r->command || r->exited)
+        return;
+    char standin = process_state(r->standin), command = process_state(r->command);
+    if (standin == 'T' && command != 'T' && command) {
+        if (r->command_was == 'T')
+            kill(r->standin, SIGCONT);
+        else
+            syscall(SYS_pidfd_send_signal, r->command_fd, SIGSTOP, NULL, 0);
+    }
+    r->command_was = command;
+}
+
+static void tell(struct recorder *r, int kind, int value, const char *text)
+{
+    if (r->socket < 0)
+        return;
+    recorder_send(r->socket, kind, value, text);
+    close(r->socket);
+    r->socket = -1;
+}
+
+/* Whether anybody is left to record; tells the stand-in once when the command is not the last. */
+static bool anybody_left(struct recorder *r)
+{
+    int64_t now = now_ns(r);
+    if (r->last_scan && now - r->last_scan < SYNC_EVERY)
+        return true;
+    process_reap(r->processes, now, process_gone, r);
+    int live = process_scan(r->processes, r->session.path, r->born, now);
+    r->last_scan = now;
+    if (live > 0)
+        tell(r, REC_LIVES_ON, live, r->o->file);
+    return live > 0;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------- */
+
+/* The recorder runs where the target does not, when that is asked for by an affinity (taskset); else anywhere. */
+static void choose_cpus(void)
+{
+    cpu_set_t mine, all, rest;
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    CPU_ZERO(&all);
+    CPU_ZERO(&rest);
+    if (sched_getaffinity(0, sizeof mine, &mine))
+        return;
+    for (long i = 0; i < n && i < CPU_SETSIZE; i++) {
+        CPU_SET(i, &all);
+        if (!CPU_ISSET(i, &mine))
+            CPU_SET(i, &rest);
+    }
+    if (CPU_COUNT(&rest) == 0 || sched_setaffinity(0, sizeof rest, &rest))
+        sched_setaffinity(0, sizeof all, &all);
+}
+
+static void own_process(void)
+{
+    struct rlimit files;
+    prctl(PR_SET_NAME, "loopscope-rec");
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, stop = { .sa_handler = on_stop };
+    const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM };
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        sigaction(ignored[i], &ignore, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    choose_cpus();
+}
+
+static void put_meta(struct recorder *r)
+{
+    struct utsname host;
+    struct timespec wall;
+    char text[4096] = "";
+    for (size_t n = 0, i = 0; r->o->argv && r->o->argv[i] && n < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", r->o->argv[i]);
+    store_meta_text(r->store, "loopscope_version", LOOPSCOPE_VERSION);
+    store_meta_text(r->store, "argv", text);
+    if (!uname(&host)) {
+        store_meta_text(r->store, "host", host.nodename);
+        store_meta_text(r->store, "kernel", host.release);
+    }
+    clock_gettime(CLOCK_REALTIME, &wall);
+    store_meta_int(r->store, "t0_realtime_ns",
+                   (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - now_ns(r));
+    store_meta_int(r->store, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
+    store_meta_text(r->store, "clock", r->clock.kind == LS_CLOCK_TSC ? "tsc" : "monotonic");
+    store_meta_int(r->store, "threshold_ns", (int64_t)r->o->threshold);
+    store_meta_int(r->store, "call_min_ns", (int64_t)r->o->call_min);
+    store_meta_int(r->store, "recorder_pid", getpid());
+    store_meta_int(r->store, "recorder_start", (int64_t)r->born);
+    store_meta_int(r->store, "finalized", 0);
+}
+
+/* Session and store; 0, or a sentence for the user. */
+static const char *start(struct recorder *r, char *text, size_t size)
+{
+    clock_start(&r->clock, clock_choose());
+    struct session_options so = { .threshold = r->o->threshold, .call_min = r->o->call_min,
+                                  .ring_bytes = r->o->ring_bytes, .clock = r->clock.kind,
+                                  .ticks_per_sec = clock_ticks_per_sec(&r->clock) };
+    int e = session_create(&so, &r->session);
+    if (e) {
+        snprintf(text, size, "cannot make shared memory in XDG_RUNTIME_DIR, /dev/shm, TMPDIR or /tmp: %s; free some space",
+                 strerror(-e));
+        return text;
+    }
+    if ((e = store_create(r->o->file, &r->store))) {
+        snprintf(text, size, "cannot create %s: %s; choose another file with -o", r->o->file, strerror(-e));
+        return text;
+    }
+    char dir[PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", r->o->file);
+    char *slash = strrchr(dir, '/');
+    snprintf(slash ? slash + (slash == dir) : dir, slash ? 1 : sizeof dir, "%s", slash ? "" : ".");
+    r->slots = calloc(r->session.arena->slots, sizeof *r->slots);
+    r->processes = process_table_new();
+    r->watch = watch_start(r->session.arena, r->o->threshold);
+    r->drain = drain_start(r->session.arena, dir, QUEUE_MAX);
+    r->stalls = r->watch ? stalls_new(&(struct stalls_options){ r->store, r->watch, &r->clock, r->o->threshold }) : NULL;
+    struct assemble_sink to = sink;
+    to.ctx = r;
+    r->assembler = assembler_new(&to, &r->clock);
+    if (!r->slots || !r->processes || !r->watch || !r->drain || !r->stalls || !r->assembler)
+        return "cannot start: out of memory or threads";
+    put_meta(r);
+    store_commit(r->store, true);
+    return NULL;
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+static void housekeeping(struct recorder *r)
+{
+    int64_t now = now_ns(r);
+    hear_standin(r);
+    stalls_settle(r->stalls, false);
+    store_commit(r->store, false);
+    if (now - r->last_housekeeping < HOUSEKEEPING)
+        return;
+    r->last_housekeeping = now;
+    process_reap(r->processes, now, process_gone, r);
+    mirror_stop(r);
+    stalls_ongoing(r->stalls);
+    uint32_t refused = atomic_load_explicit(&r->session.arena->refused, memory_order_relaxed);
+    if (refused != r->refused_told) {
+        gap(r, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
+        r->refused_told = refused;
+    }
+    if (now - r->last_sync >= SYNC_EVERY) {
+        r->last_sync = now;
+        clock_sync(&r->clock);
+    }
+}
+
+static bool over(struct recorder *r)
+{
+    if (stop_asked)
+        r->ended_by = "stop";
+    else if (r->o->duration && now_ns(r) >= (int64_t)r->o->duration)
+        r->ended_by = "duration";
+    else if (r->o->max_size && store_size(r->store) >= r->o->max_size)
+        r->ended_by = "max-size";
+    else
+        return r->exited && !anybody_left(r);
+    return true;
+}
+
+static void pump(struct recorder *r, int timeout_ms, int *ret_more)
+{
+    struct batch b;
+    *ret_more = drain_next(r->drain, timeout_ms, &b);
+    if (*ret_more > 0) {
+        handle_batch(r, &b);
+        drain_release(r->drain, &b);
+    }
+}
+
+static ns_t own_cpu(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (ns_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+           (ns_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
+}
+
+static void put_process(void *ctx, struct process *p)
+{
+    store_process(ctx, &p->row);
+}
+
+/* Everything that is still in the rings, then the file's end.  0 or -errno. */
+static int finish(struct recorder *r)
+{
+    int more = 1;
+    int64_t end = now_ns(r);
+    atomic_store_explicit(&r->session.arena->on, 0, memory_order_relaxed); /* read by every probe */
+    drain_stop(r->drain);
+    while (more >= 0)
+        pump(r, 100, &more);
+    stalls_settle(r->stalls, true);
+    assembler_finish(r->assembler, clock_now(r->clock.kind));
+    process_reap(r->processes, end, process_gone, r);
+    process_each(r->processes, put_process, r->store);
+
+    struct drain_stats d = drain_stats(r->drain);
+    struct watch_stats w = watch_stats(r->watch);
+    store_meta_int(r->store, "duration_ns", end);
+    store_meta_int(r->store, "events", (int64_t)d.events);
+    store_meta_int(r->store, "lost", (int64_t)(d.lost + d.bad + r->bad + store_rows_lost(r->store)));
+    store_meta_int(r->store, "spilled", (int64_t)d.spilled);
+    store_meta_int(r->store, "stack_samples", (int64_t)w.samples);
+    store_meta_int(r->store, "stack_refused", (int64_t)w.refused);
+    store_meta_int(r->store, "processes_attached", atomic_load(&r->session.arena->processes));
+    store_meta_int(r->store, "threads_refused", atomic_load(&r->session.arena->refused));
+    store_meta_int(r->store, "recorder_cpu_ns", (int64_t)own_cpu());
+    if (r->exited && WIFEXITED(r->status))
+        store_meta_int(r->store, "exit_status", WEXITSTATUS(r->status));
+    if (r->exited && WIFSIGNALED(r->status))
+        store_meta_int(r->store, "exit_signal", WTERMSIG(r->status));
+    if (r->ended_by)
+        store_meta_text(r->store, "ended_by", r->ended_by);
+    return store_finish(r->store);
+}
+
+/* One line for the user: what there is to see. */
+static void sum_up(struct recorder *r, char *text, size_t size)
+{
+    struct stalls_summary s = stalls_summary(r->stalls);
+    struct drain_stats d = drain_stats(r->drain);
+    double seconds = (double)now_ns(r) / 1e9;
+    if (!r->loops)
+        snprintf(text, size, "%s: no event loop seen in %.1f s; `loopscope report %s` says why that can be", r->o->file,
+                 seconds, r->o->file);
+    else if (!s.n)
+        snprintf(text, size, "%s: no stall in %.1f s of %lld loop%s, %llu lost", r->o->file, seconds,
+                 (long long)r->loops, r->loops == 1 ? "" : "s", (unsigned long long)d.lost);
+    else
+        snprintf(text, size, "%s: %lld stall%s in %.1f s, worst %.1f ms, %s; %llu lost; see `loopscope report %s`",
+                 r->o->file, (long long)s.n, s.n == 1 ? "" : "s", seconds, (double)s.longest / 1e6, s.detail,
+                 (unsigned long long)d.lost, r->o->file);
+}
+
+static void end(struct recorder *r)
+{
+    stalls_free(r->stalls);
+    assembler_free(r->assembler);
+    drain_free(r->drain);
+    watch_stop(r->watch);
+    process_table_free(r->processes);
+    store_close(r->store);
+    session_remove(&r->session);
+    free(r->slots);
+}
+
+int recorder_run(const struct recorder_options *options, int socket, pid_t root)
+{
+    static struct recorder r; /* lives as long as the process */
+    char text[PATH_MAX + 256];
+    r = (struct recorder){ .o = options, .socket = socket, .command_fd = -1, .standin = root ? 0 : getppid(),
+                           .born = process_start_time(getpid()) };
+    own_process();
+    const char *trouble = start(&r, text, sizeof text);
+    if (trouble) {
+        recorder_send(socket, REC_FAILED, 0, trouble);
+        if (r.session.arena)
+            session_remove(&r.session);
+        return 1;
+    }
+    atomic_store_explicit(&r.session.arena->on, 1, memory_order_release); /* read by every probe */
+    recorder_send(socket, REC_READY, 0, r.session.path);
+    if (root) { /* started by a library: its process is the command, and nobody listens to us any more */
+        close(socket);
+        r.socket = -1;
+        command_started(&r, root);
+        r.born = process_start_time(root);
+        r.exited = true;
+    }
+    for (int more = 0; !over(&r);) {
+        pump(&r, 20, &more);
+        housekeeping(&r);
+    }
+    int e = finish(&r);
+    const char *store_text;
+    bool failed = e || store_error(r.store, &store_text);
+    if (failed)
+        snprintf(text, sizeof text, "%s is incomplete: %s; free some space and run `loopscope repair %s`", options->file,
+                 e ? strerror(-e) : store_text, options->file);
+    else
+        sum_up(&r, text, sizeof text);
+    if (!r.exited) { /* a limit ended the recording, not the command: wait for it, so that it is told at its end */
+        while (r.socket >= 0 && !r.exited) {
+            poll(&(struct pollfd){ .fd = r.socket, .events = POLLIN }, 1, 100);
+            hear_standin(&r);
+            mirror_stop(&r);
+        }
+    }
+    tell(&r, failed ? REC_FAILED : REC_FINISHED, 0, text);
+    end(&r);
+    return failed;
+}
