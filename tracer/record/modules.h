@@ -31,6 +31,8 @@ pid_t module_map_pid(const struct module_map *map);
 int module_map_reload(struct module_map *map);
 /* Where `address` is; reloads once a second at most when no code is known there. */
 struct module_ref module_map_find(struct module_map *map, uint64_t address);
+/* The same without reloading. */
+struct module_ref module_map_peek(const struct module_map *map, uint64_t address);
 /* A number no other map has, and a new one whenever the mappings changed: what caches of addresses hang on. */
 uint64_t module_map_version(const struct module_map *map);
 /* Bytes at `address`: constant ones from the file, others from the process while it lives, else from the file.
@@ -43,6 +45,8 @@ int module_map_open_proc(const struct module_map *map, const char *name, int fla
 const char *module_file_path(const struct module_file *file);
 const char *module_file_build_id(const struct module_file *file); /* hex, "" when it has none */
 uint64_t module_file_size(const struct module_file *file);
+/* From its first to its last link-time address. */
+uint64_t module_file_extent(const struct module_file *file);
 /* Bytes at a link-time address, as the linker wrote them.  Returns how many were read. */
 size_t module_file_read(struct module_file *file, uint64_t rel, void *ret_bytes, size_t size);
 /* Its file descriptor, or -1 and its image in memory (the vDSO, a file that could only be had from the process). */

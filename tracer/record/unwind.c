@@ -1,0 +1,374 @@
+/* unwind.c - walks a copied stack.  The only file that knows libunwind.
+ *
+ * libunwind's remote interface asks us for memory, registers and unwind tables; we answer from the copy, the process
+ * and the ELF files.  Where a file has no table that libunwind can search (no .eh_frame_hdr, only .debug_frame) libdw's
+ * CFI does the step; where there is no CFI at all (JIT code, assembler) we step by the frame pointer.  libunwind would
+ * guess such a step too, but silently and without looking whether frame 0 is still in its prologue.
+ *
+ * A corrupt stack ends the walk and marks it partial: each step is checked, and there are at most UNWIND_FRAMES. */
+#include "unwind.h"
+
+#include <errno.h>
+#include <libunwind.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "debuginfo.h"
+
+#define SPACES          8    /* processes whose unwind rules are kept at a time */
+#define LOWEST_CODE     4096 /* nothing can be mapped below */
+#define STACK_SWITCHES  2    /* times the stack pointer may go down: a signal stack, a coroutine's caller */
+
+/* Exported by libunwind, in no header of it; perf declares it in the same way. */
+int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
+                                       int need_unwind_info, void *arg);
+#define search_unwind_table UNW_OBJ(dwarf_search_unwind_table)
+
+struct space {
+    unw_addr_space_t as; /* holds libunwind's cache of rules by address */
+    uint64_t version;    /* of the map they were made with */
+    uint64_t used;
+};
+
+struct unwinder {
+    struct space space[SPACES];
+    uint64_t clock;
+    /* the walk that is on, for the callbacks */
+    struct module_map *map;
+    const struct stack_copy *copy;
+    struct ls_regs regs; /* of the frame; its ip is exact, or the return address */
+    uint64_t known;      /* a bit a register */
+    bool exact;
+    bool no_info;        /* find_proc_info had no CFI: what libunwind did then was a guess */
+    unw_cursor_t cursor;
+    bool cursor_valid;   /* the cursor stands on the frame of `regs`, of which only ip and sp are up to date */
+};
+
+enum step { STEP_ON, STEP_END, STEP_LOST };
+
+/* What libunwind asks ---------------------------------------------------------------------------------------- */
+
+static bool read_word(void *ctx, uint64_t address, uint64_t *ret_word)
+{
+    struct unwinder *u = ctx;
+    const struct stack_copy *c = u->copy;
+
+    if (address >= c->sp && address - c->sp < c->size && c->size - (address - c->sp) >= sizeof *ret_word) {
+        memcpy(ret_word, c->bytes + (address - c->sp), sizeof *ret_word);
+        return true;
+    }
+    return module_map_read(u->map, address, ret_word, sizeof *ret_word) == sizeof *ret_word;
+}
+
+static int access_mem(unw_addr_space_t as, unw_word_t address, unw_word_t *word, int write, void *arg)
+{
+    uint64_t value;
+    (void)as;
+    if (write)
+        return -UNW_EINVAL;
+    if (!read_word(arg, address, &value))
+        return -UNW_EUNSPEC;
+    *word = value;
+    return 0;
+}
+
+static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *word, int write, void *arg)
+{
+    const struct unwinder *u = arg;
+    (void)as;
+    if (write)
+        return -UNW_EREADONLYREG;
+    if (reg < 0 || reg >= LS_REG_USED || !(u->known >> reg & 1))
+        return -UNW_EBADREG;
+    /* libunwind takes the first ip for where the thread ran: for a caller that must be the call, not what follows. */
+    *word = u->regs.r[reg] - (reg == LS_REG_IP && !u->exact);
+    return 0;
+}
+
+static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *arg)
+{
+    struct unwinder *u = arg;
+    struct module_ref code = module_map_find(u->map, ip);
+    struct module_eh_table table;
+    unw_dyn_info_t di;
+
+    u->no_info = true;
+    if (!code.file || !code.executable || !module_file_eh_table(code.file, &table))
+        return -UNW_ENOINFO;
+    /* V8 maps a piece of its code a second time elsewhere: there the table is not beside it. */
+    struct module_ref beside = module_map_peek(u->map, code.bias + table.table);
+    if (beside.file != code.file || beside.rel != table.table)
+        return -UNW_ENOINFO;
+    memset(&di, 0, sizeof di);
+    di.start_ip = 0;
+    di.end_ip = UINT64_MAX;
+    di.format = UNW_INFO_FORMAT_REMOTE_TABLE;
+    di.u.rti.segbase = code.bias + table.base;
+    di.u.rti.table_data = code.bias + table.table;
+    di.u.rti.table_len = table.count; /* in words: a pair of offsets is one */
+    memset(pi, 0, sizeof *pi);
+    if (search_unwind_table(as, ip, &di, pi, need, arg) < 0)
+        return -UNW_ENOINFO;
+    u->no_info = false;
+    return 0;
+}
+
+static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *pi, void *arg)
+{
+    (void)as, (void)pi, (void)arg; /* comes from libunwind's own pool and goes back there without us */
+}
+
+static int no_dyn_list(unw_addr_space_t as, unw_word_t *list, void *arg)
+{
+    (void)as, (void)list, (void)arg;
+    return -UNW_ENOINFO;
+}
+
+static int no_fpreg(unw_addr_space_t as, unw_regnum_t reg, unw_fpreg_t *value, int write, void *arg)
+{
+    (void)as, (void)reg, (void)value, (void)write, (void)arg;
+    return -UNW_EBADREG;
+}
+
+static int no_resume(unw_addr_space_t as, unw_cursor_t *cursor, void *arg)
+{
+    (void)as, (void)cursor, (void)arg;
+    return -UNW_EINVAL;
+}
+
+static int no_name(unw_addr_space_t as, unw_word_t address, char *name, size_t size, unw_word_t *offset, void *arg)
+{
+    (void)as, (void)address, (void)name, (void)size, (void)offset, (void)arg;
+    return -UNW_ENOINFO;
+}
+
+static unw_accessors_t accessors = { .find_proc_info = find_proc_info,
+                                     .put_unwind_info = put_unwind_info,
+                                     .get_dyn_info_list_addr = no_dyn_list,
+                                     .access_mem = access_mem,
+                                     .access_reg = access_reg,
+                                     .access_fpreg = no_fpreg,
+                                     .resume = no_resume,
+                                     .get_proc_name = no_name };
+
+/* The address space for the map as it is now: its own, or the one that was not used for longest, emptied. */
+static unw_addr_space_t find_space(struct unwinder *u)
+{
+    uint64_t version = module_map_version(u->map);
+    struct space *s = &u->space[0];
+
+    for (int i = 0; i < SPACES; i++) {
+        struct space *o = &u->space[i];
+        if (o->as && o->version == version) {
+            s = o;
+            break;
+        }
+        if (o->used < s->used)
+            s = o;
+    }
+    if (!s->as) {
+        s->as = unw_create_addr_space(&accessors, 0);
+        if (!s->as)
+            return NULL;
+        unw_set_caching_policy(s->as, UNW_CACHE_GLOBAL); /* 3-4 times faster; the default keeps nothing */
+    } else if (s->version != version) {
+        unw_flush_cache(s->as, 0, 0);
+    }
+    s->version = version;
+    s->used = ++u->clock;
+    return s->as;
+}
+
+/* Steps that are ours ------------------------------------------------------------------------------------------ */
+
+static bool is_code(struct unwinder *u, uint64_t ip)
+{
+    return ip >= LOWEST_CODE && module_map_find(u->map, ip).executable;
+}
+
+/* Where a coroutine begins there is no caller.  glibc puts the address of __start_context under its first function:
+ * nothing called it, so ip - 1 belongs to nobody while ip begins a function.  Boost puts code there that exits. */
+static bool is_root(struct unwinder *u)
+{
+    uint64_t ip = u->regs.r[LS_REG_IP];
+    struct module_ref ref = module_map_peek(u->map, ip);
+
+    if (u->exact || !ref.file)
+        return false;
+    if (module_file_function_start(ref.file, ref.rel) == ref.rel)
+        return true;
+#if defined __x86_64__
+    static const unsigned char zero_and_call[] = { 0x48, 0x31, 0xff, 0xe8 }; /* xor %rdi,%rdi; call _exit; then hlt */
+    unsigned char code[9];
+    return module_map_read(u->map, ip, code, sizeof code) == sizeof code && !memcmp(code, zero_and_call, 4) && code[8] == 0xf4;
+#else
+    return false;
+#endif
+}
+
+/* Only frame 0 can be at a place where its frame pointer is not set up: read its next instruction. */
+static bool step_prologue(struct unwinder *u)
+{
+#if defined __x86_64__
+    uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP], fp = u->regs.r[LS_REG_FP], ra;
+    unsigned char code[3] = { 0 };
+    bool fp_known = u->known >> LS_REG_FP & 1;
+
+    module_map_read(u->map, ip, code, sizeof code);
+    if (code[0] == 0x48 && code[1] == 0x89 && code[2] == 0xe5) { /* mov %rsp,%rbp: the push before it is done */
+        if (!read_word(u, sp + 8, &ra) || !is_code(u, ra - 1) || !read_word(u, sp, &u->regs.r[LS_REG_FP]))
+            return false;
+        u->known |= 1ull << LS_REG_FP;
+        sp += 16;
+    } else if (code[0] == 0x55 || code[0] == 0xc3 || code[0] == 0xc2 || !fp_known || fp < sp || fp % 8) {
+        if (!read_word(u, sp, &ra) || !is_code(u, ra - 1)) /* push %rbp, ret, or code that uses no frame pointer */
+            return false;
+        sp += 8;
+    } else {
+        return false;
+    }
+    u->regs.r[LS_REG_IP] = ra;
+    u->regs.r[LS_REG_SP] = sp;
+    return true;
+#else
+    (void)u;
+    return false;
+#endif
+}
+
+static enum step step_frame_pointer(struct unwinder *u, bool first)
+{
+    uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP], fp = u->regs.r[LS_REG_FP], up_fp, ra;
+
+    if (is_root(u))
+        return STEP_END;
+    if (!is_code(u, ip - !u->exact))
+        return STEP_LOST;
+    if (first && step_prologue(u))
+        return STEP_ON;
+    if (!(u->known >> LS_REG_FP & 1))
+        return STEP_LOST;
+    if (fp == 0 && !first)
+        return STEP_END; /* the ABI's mark of the outermost frame */
+    if (fp < sp || fp % 8 || !read_word(u, fp, &up_fp) || !read_word(u, fp + 8, &ra))
+        return STEP_LOST;
+    if (ra != 0 && !is_code(u, ra - 1))
+        return STEP_LOST;
+    u->regs.r[LS_REG_IP] = ra;
+    u->regs.r[LS_REG_SP] = fp + 16;
+    u->regs.r[LS_REG_FP] = up_fp;
+    return STEP_ON;
+}
+
+/* libdw's CFI, for a file whose table libunwind cannot search. */
+static int step_debuginfo(struct unwinder *u, bool *ret_signal)
+{
+    struct module_ref ref = module_map_peek(u->map, u->regs.r[LS_REG_IP] - !u->exact);
+    struct module_eh_table table;
+
+    if (!ref.file || !ref.executable || module_file_eh_table(ref.file, &table))
+        return -ENOENT;
+    struct debuginfo *d = module_file_debuginfo(ref.file);
+    return d ? debuginfo_step(d, ref.rel, &u->regs, &u->known, ret_signal, read_word, u) : -ENOENT;
+}
+
+/* Stepping ----------------------------------------------------------------------------------------------------- */
+
+/* Takes all registers out of a cursor; ip and sp of the frame are known better. */
+static void take_registers(struct unwinder *u, unw_cursor_t *cursor)
+{
+    unw_word_t value;
+    u->known = 0;
+    for (int reg = 0; reg < LS_REG_USED; reg++)
+        if (reg == LS_REG_IP || reg == LS_REG_SP || unw_get_reg(cursor, reg, &value) == 0) {
+            if (reg != LS_REG_IP && reg != LS_REG_SP)
+                u->regs.r[reg] = value;
+            u->known |= 1ull << reg;
+        }
+}
+
+static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
+{
+    unw_cursor_t before;
+    unw_word_t ip, sp;
+    bool is_signal = false;
+
+    if (!u->cursor_valid) {
+        if (unw_init_remote(&u->cursor, as, u) != 0)
+            return STEP_LOST;
+        u->cursor_valid = true;
+    }
+    before = u->cursor;
+    u->no_info = false;
+    int rc = unw_step(&u->cursor);
+    if (!u->no_info) {
+        if (rc <= 0)
+            return rc == 0 ? STEP_END : STEP_LOST;
+        if (unw_get_reg(&u->cursor, UNW_REG_IP, &ip) != 0 || unw_get_reg(&u->cursor, UNW_REG_SP, &sp) != 0)
+            return STEP_LOST;
+        u->exact = unw_is_signal_frame(&before) > 0;
+        u->regs.r[LS_REG_IP] = ip;
+        u->regs.r[LS_REG_SP] = sp;
+        return STEP_ON;
+    }
+    take_registers(u, &before);
+    u->cursor_valid = false;
+    rc = step_debuginfo(u, &is_signal);
+    if (rc == -ENOENT) {
+        enum step s = step_frame_pointer(u, first);
+        u->exact = u->exact && s != STEP_ON;
+        return s;
+    }
+    u->exact = is_signal;
+    return rc > 0 ? STEP_ON : rc == 0 ? STEP_END : STEP_LOST;
+}
+
+void unwind_stack(struct unwinder *u, struct module_map *map, const struct stack_copy *copy, struct unwound *ret_frames)
+{
+    int switches = 0;
+
+    u->map = map;
+    u->copy = copy;
+    u->regs = copy->regs;
+    u->known = copy->only_ip_sp ? 1ull << LS_REG_IP | 1ull << LS_REG_SP : (1ull << LS_REG_USED) - 1;
+    u->exact = true;
+    u->cursor_valid = false;
+    module_map_find(map, u->regs.r[LS_REG_IP]); /* reload now if need be, so that the version is settled */
+    unw_addr_space_t as = find_space(u);
+    ret_frames->n = 0;
+    ret_frames->partial = true;
+    for (;;) {
+        uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP];
+        ret_frames->ip[ret_frames->n] = ip;
+        ret_frames->exact[ret_frames->n++] = u->exact;
+        if (!as || ret_frames->n == UNWIND_FRAMES)
+            return;
+        enum step s = step(u, as, ret_frames->n == 1);
+        if (s != STEP_ON) {
+            ret_frames->partial = s == STEP_LOST;
+            return;
+        }
+        uint64_t up_ip = u->regs.r[LS_REG_IP], up_sp = u->regs.r[LS_REG_SP];
+        if (up_ip < LOWEST_CODE) {
+            ret_frames->partial = up_ip != 0;
+            return;
+        }
+        if (up_sp <= sp && (up_ip == ip || ++switches > STACK_SWITCHES))
+            return;
+    }
+}
+
+struct unwinder *unwinder_new(void)
+{
+    return calloc(1, sizeof(struct unwinder));
+}
+
+void unwinder_free(struct unwinder *u)
+{
+    if (!u)
+        return;
+    for (int i = 0; i < SPACES; i++)
+        if (u->space[i].as)
+            unw_destroy_addr_space(u->space[i].as);
+    free(u);
+}
