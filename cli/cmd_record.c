@@ -4,6 +4,7 @@
  * it) and the command, which is our child and in our process group, as it would be of whoever started us. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/selftest.h"
 #include "cli/standin.h"
 #include "cli/target.h"
 #include "tracer/arena.h"
@@ -43,7 +45,7 @@ static const struct option options[] = {
       "stop recording when the trace has grown to this", NULL },
     { "quiet", 'q', OPT_FLAG, offsetof(struct record_values, quiet), NULL, "say nothing of its own", NULL },
     { "selftest", 0, OPT_FLAG, offsetof(struct record_values, selftest), NULL,
-      "check that recording works here, and with COMMAND if one is given", NULL },
+      "check that recording works here, and that COMMAND (if given) can be seen into", NULL },
     { 0 },
 };
 
@@ -151,14 +153,14 @@ static void tell_end(int socket, const struct record_values *v)
 static int run(const void *values, int argc, char **argv)
 {
     const struct record_values *v = values;
-    if (v->selftest)
-        return target_selftest(argc ? argv : NULL);
-    if (!argc)
+    if (!argc && !v->selftest)
         return complain(EXIT_OWN, "record: no command; see 'loopscope help record'");
     const char *preload = target_preload_library();
     if (!preload)
         return complain(EXIT_OWN, "record: libloopscope-preload.so is neither beside loopscope nor in ../lib; "
                                   "build or install it, or set LOOPSCOPE_PRELOAD");
+    if (v->selftest)
+        return selftest(argc ? argv[0] : NULL);
     if (!v->quiet)
         target_warn(argv[0]);
 
@@ -171,9 +173,12 @@ static int run(const void *values, int argc, char **argv)
         .ring_bytes = (size_t)v->buffer,
         .argv = argv,
     };
-    int socket, r;
+    int socket = -1, r;
     struct recorder_message ready;
-    pid_t command;
+    pid_t command = 0;
+    char path[PATH_MAX];
+    if ((r = target_find(argv[0], path, sizeof path)))
+        return complain(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0], strerror(-r));
     standin_prepare();
     if ((r = start_recorder(&o, &socket, &ready)))
         return r;

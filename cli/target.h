@@ -1,14 +1,17 @@
-/* target.h - what `record` knows of the command before it runs: whether the preload can see into it. */
+/* target.h - what `record` knows of the command before it runs: where it is, and whether the preload can see into it. */
 #ifndef LOOPSCOPE_TARGET_H
 #define LOOPSCOPE_TARGET_H
 
+#include <stddef.h>
+
+/* The directory this program is in. */
+const char *target_own_directory(void);
 /* Path of libloopscope-preload.so: $LOOPSCOPE_PRELOAD, beside the program, ../lib of it; NULL when there is none. */
 const char *target_preload_library(void);
-/* Says on stderr, once, when `command` cannot be seen into: static, setuid, another architecture.  Scripts are followed
- * to their interpreter. */
+/* Where execvp(3) would find `command`: 0, or -ENOENT, -EACCES … */
+int target_find(const char *command, char *ret_path, size_t size);
+/* Says on stderr, once, when `command` cannot be seen into: static, setuid, Go, another architecture.  Scripts are
+ * followed to their interpreter. */
 void target_warn(const char *command);
-/* `record --selftest`: records a small program that stalls (or argv) and says step by step what works here.
- * Exit code 0 = all of it. */
-int target_selftest(char **argv);
 
 #endif
