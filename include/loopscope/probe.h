@@ -70,6 +70,24 @@ void ls_probe_object_end(uint32_t object);
 uint64_t ls_probe_now(void);
 void ls_probe_mark(const char *name, double value, uint64_t start);
 
+/* The check comes first and inline, so that a probe costs a load and a branch while nothing records; arguments are
+ * not evaluated then.  (ls_probe_wake)(t, w) calls the function itself. */
+#ifndef LS_PROBE_PLAIN
+#define ls_probe_loop(name)                     (ls_probe_on() ? ls_probe_loop(name) : (void)0)
+#define ls_probe_loop_end()                     (ls_probe_on() ? ls_probe_loop_end() : (void)0)
+#define ls_probe_poll_enter()                   (ls_probe_on() ? ls_probe_poll_enter() : (void)0)
+#define ls_probe_poll_exit(r, asked, timeout)   (ls_probe_on() ? ls_probe_poll_exit(r, asked, timeout) : (void)0)
+#define ls_probe_task_new(parent, site, name)   (ls_probe_on() ? ls_probe_task_new(parent, site, name) : 0u)
+#define ls_probe_task_end(task, outcome, res)   (ls_probe_on() ? ls_probe_task_end(task, outcome, res) : (void)0)
+#define ls_probe_task_observed(task)            (ls_probe_on() ? ls_probe_task_observed(task) : (void)0)
+#define ls_probe_switch(from, why, tgt, st, to) (ls_probe_on() ? ls_probe_switch(from, why, tgt, st, to) : (void)0)
+#define ls_probe_wake(task, waker)              (ls_probe_on() ? ls_probe_wake(task, waker) : (void)0)
+#define ls_probe_stack(lo, hi)                  (ls_probe_on() ? ls_probe_stack(lo, hi) : (void)0)
+#define ls_probe_object_new(kind, nm, site, fd) (ls_probe_on() ? ls_probe_object_new(kind, nm, site, fd) : 0u)
+#define ls_probe_object_end(object)             (ls_probe_on() ? ls_probe_object_end(object) : (void)0)
+#define ls_probe_mark(name, value, start)       (ls_probe_on() ? ls_probe_mark(name, value, start) : (void)0)
+#endif
+
 #ifdef __cplusplus
 }
 #endif

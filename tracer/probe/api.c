@@ -1,0 +1,198 @@
+/* api.c - probe.h: what a runtime linked into the target tells.  Runs on the thread it speaks about. */
+#include "api.h"
+
+#include <string.h>
+
+#include "ring.h"
+
+static uint32_t text_length(const char *text)
+{
+    return text ? (uint32_t)strnlen(text, EV_TEXT_MAX) : 0;
+}
+
+/* Sends a site at its first use.  Two threads may both send it, under two ids; one of them stays. */
+static uint32_t send_site(struct probe_self *s, struct ls_site *site, ticks_t now)
+{
+    char text[EV_TEXT_MAX];
+    uint32_t function = text_length(site->function), file = text_length(site->file);
+    if (function > EV_TEXT_MAX / 2 - 1)
+        function = EV_TEXT_MAX / 2 - 1;
+    if (file > EV_TEXT_MAX / 2)
+        file = EV_TEXT_MAX / 2;
+    if (function)
+        memcpy(text, site->function, function);
+    text[function] = 0;
+    if (file)
+        memcpy(text + function + 1, site->file, file);
+    uint32_t id = probe_id();
+    struct ls_event event = { .time = now, .kind = EV_SITE, .id = id, .a = site->line };
+    if (!ring_push_text(s, event, text, function + 1 + file))
+        return 0; /* the ring is full: it is sent with the next use */
+    uint32_t none = 0;
+    /* Pairs with the load in site_id: the id is all that is handed over. */
+    if (!__atomic_compare_exchange_n(&site->id, &none, id, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return none;
+    return id;
+}
+
+static inline uint32_t site_id(struct probe_self *s, struct ls_site *site, ticks_t now)
+{
+    if (!site)
+        return 0;
+    uint32_t id = __atomic_load_n(&site->id, __ATOMIC_RELAXED);
+    return likely(id) ? id : send_site(s, site, now);
+}
+
+void ls_probe_loop(const char *name)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_process.arena)
+        return;
+    if (!probe_page.alive)
+        probe_forked();
+    if (!s->slot) {
+        s->patience = 0; /* a runtime asks once, so it is always tried */
+        if (!probe_claim(LOOP_RUNTIME, name))
+            return;
+    } else {
+        probe_kind(LOOP_RUNTIME, name, probe_now());
+    }
+    probe_leave_poll(s, probe_now()); /* until its first poll it runs what is ready: busy from here */
+}
+
+void ls_probe_loop_end(void)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    probe_idle(s);
+    probe_kind(LOOP_NONE, NULL, probe_now());
+}
+
+void ls_probe_poll_enter(void)
+{
+    struct probe_self *s = &probe_self;
+    if (likely(probe_ready(s)))
+        probe_enter_poll(s, probe_now());
+}
+
+void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s) || !s->polling)
+        return;
+    ticks_t entered = s->since, now = probe_now();
+    probe_leave_poll(s, now);
+    ring_push(s, (struct ls_event){ .time = now,
+                                    .kind = EV_POLL,
+                                    .flags = s->loop.kind,
+                                    .aux = ready < 0 ? EV_READY_ERROR : ready > 0xfffe ? 0xfffe : (uint16_t)ready,
+                                    .id = asked > 0 ? (uint32_t)asked : 0,
+                                    .a = entered,
+                                    .b = (uint64_t)timeout_ns });
+}
+
+uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return 0;
+    ticks_t now = probe_now();
+    uint32_t id = probe_id();
+    struct ls_event event = { .time = now, .kind = EV_TASK_NEW, .id = id };
+    event.a = parent | (uint64_t)site_id(s, site, now) << 32;
+    if (name)
+        ring_push_text(s, event, name, text_length(name));
+    else
+        ring_push(s, event);
+    return id;
+}
+
+void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result)
+{
+    struct probe_self *s = &probe_self;
+    if (task && probe_ready(s))
+        ring_push(s, (struct ls_event){ .time = probe_now(),
+                                        .kind = EV_TASK_END,
+                                        .flags = (uint8_t)outcome,
+                                        .id = task,
+                                        .a = (uint64_t)result });
+}
+
+void ls_probe_task_observed(uint32_t task)
+{
+    struct probe_self *s = &probe_self;
+    if (task && probe_ready(s))
+        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_OBSERVED, .id = task });
+}
+
+void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to)
+{
+    struct probe_self *s = &probe_self;
+    if (unlikely(!probe_ready(s)))
+        return;
+    ticks_t now = probe_now();
+    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* read by the watchdog, as a hint */
+    ring_push(s, (struct ls_event){ .time = now,
+                                    .kind = EV_SWITCH,
+                                    .flags = (uint8_t)why,
+                                    .id = to,
+                                    .a = from | (uint64_t)site_id(s, site, now) << 32,
+                                    .b = target });
+}
+
+void ls_probe_wake(uint32_t task, uint32_t waker)
+{
+    struct probe_self *s = &probe_self;
+    if (task && probe_ready(s))
+        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_WAKE, .id = task, .a = waker });
+}
+
+void ls_probe_stack(const void *lo, const void *hi)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    /* Read by the watchdog without order: it checks that the stack pointer lies between them. */
+    atomic_store_explicit(&s->slot->coro_lo, (uintptr_t)lo, memory_order_relaxed);
+    atomic_store_explicit(&s->slot->coro_hi, (uintptr_t)hi, memory_order_relaxed);
+}
+
+uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return 0;
+    ticks_t now = probe_now();
+    uint32_t id = probe_id();
+    struct ls_event event = { .time = now, .kind = EV_OBJECT_NEW, .aux = (uint16_t)kind, .id = id };
+    event.a = site_id(s, site, now);
+    event.b = (uint64_t)(int64_t)fd;
+    ring_push_text(s, event, name, text_length(name));
+    return id;
+}
+
+void ls_probe_object_end(uint32_t object)
+{
+    struct probe_self *s = &probe_self;
+    if (object && probe_ready(s))
+        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_OBJECT_END, .id = object });
+}
+
+uint64_t ls_probe_now(void)
+{
+    return probe_process.arena ? probe_now() : 0;
+}
+
+void ls_probe_mark(const char *name, double value, uint64_t start)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    ticks_t now = probe_now();
+    struct ls_event event = { .time = start ? start : now, .kind = EV_MARK };
+    event.id = (uint32_t)atomic_load_explicit(&s->slot->task, memory_order_relaxed); /* our own store */
+    event.a = start && now > start ? now - start : 0;
+    memcpy(&event.b, &value, sizeof(value));
+    ring_push_text(s, event, name, text_length(name));
+}

@@ -1,0 +1,85 @@
+/* ring.h - writing into this thread's ring: one record inline, a group through ring.c.
+ *
+ * One writer (the thread), one reader (the recorder's drain).  head is ours: its release store pairs with drain's
+ * acquire.  tail is drain's: it is read (acquire) only when the cached limit is reached, and while the ring stays full
+ * only every RING_PATIENCE drops, because reading a line that the reader writes costs more than the event. */
+#ifndef LOOPSCOPE_PROBE_RING_H
+#define LOOPSCOPE_PROBE_RING_H
+
+#include "self.h"
+
+#define RING_PATIENCE 64
+
+/* Looks for room for n records, and writes the EV_GAP that is due; false: the event was counted as lost. */
+PROBE_HIDDEN bool ring_room(struct probe_self *s, uint32_t n, ticks_t now);
+PROBE_HIDDEN void ring_interrupted(struct probe_self *s);
+
+static inline struct ls_event *ring_at(struct probe_self *s, uint64_t i)
+{
+    return &s->ring[i & s->mask];
+}
+
+/* Field by field: a copy of the whole would go through the stack, and stall on its narrow stores. */
+static inline void ring_write(struct ls_event *to, const struct ls_event *event)
+{
+    to->time = event->time;
+    to->kind = event->kind;
+    to->flags = event->flags;
+    to->aux = event->aux;
+    to->id = event->id;
+    to->a = event->a;
+    to->b = event->b;
+}
+
+static inline bool ring_enter(struct probe_self *s, uint32_t n, ticks_t now)
+{
+    if (unlikely(s->pushing)) {
+        ring_interrupted(s);
+        return false;
+    }
+    s->pushing = 1;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler sees `pushing` before any part of the record */
+    if (likely(s->head + n <= s->limit) || ring_room(s, n, now))
+        return true;
+    s->pushing = 0;
+    return false;
+}
+static inline void ring_leave(struct probe_self *s, uint64_t n)
+{
+    uint64_t head = s->head + n;
+    atomic_signal_fence(memory_order_seq_cst);
+    s->head = head;
+    atomic_store_explicit(&s->slot->head, head, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    s->pushing = 0;
+}
+
+static inline bool ring_push(struct probe_self *s, struct ls_event event)
+{
+    if (unlikely(!ring_enter(s, 1, event.time)))
+        return false;
+    ring_write(ring_at(s, s->head), &event);
+    ring_leave(s, 1);
+    return true;
+}
+
+/* A group: ring_group_begin reserves n records (or counts one lost event), the puts fill them in order, and
+ * ring_group_end publishes all of them at once. */
+struct ring_group {
+    struct probe_self *s;
+    uint64_t n, at;
+};
+PROBE_HIDDEN bool ring_group_begin(struct ring_group *g, struct probe_self *s, uint32_t n, ticks_t now);
+PROBE_HIDDEN void ring_group_put(struct ring_group *g, struct ls_event event);
+PROBE_HIDDEN void ring_group_bytes(struct ring_group *g, const void *bytes, uint32_t len);
+PROBE_HIDDEN void ring_group_text(struct ring_group *g, const char *text, uint32_t len);
+PROBE_HIDDEN void ring_group_end(struct ring_group *g);
+/* Records that EV_TEXT of this length takes, head included; 0 for no text. */
+static inline uint32_t ring_text_records(uint32_t len)
+{
+    return len ? 1 + ev_raw_records(len) : 0;
+}
+/* One event with a text behind it (len 0: without). */
+PROBE_HIDDEN bool ring_push_text(struct probe_self *s, struct ls_event event, const char *text, uint32_t len);
+
+#endif
