@@ -3,6 +3,7 @@
 #ifndef LOOPSCOPE_ASSEMBLE_H
 #define LOOPSCOPE_ASSEMBLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,13 +21,17 @@ struct assembled_call {            /* row_call and what only the recorder needs 
 
 struct assemble_sink {             /* where the rows go; ids are already given */
     void *ctx;
-    void (*loop)(void *ctx, const struct row_loop *row, int64_t thread);
-    /* since: EV_POLL.time that opened the busy part, the key of the watchdog's note */
-    void (*iteration)(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since);
+    void (*loop)(void *ctx, const struct row_loop *row, int64_t thread); /* again when its name or kind is learned */
+    void (*loop_end)(void *ctx, int64_t loop, int64_t t);                /* may be NULL */
+    /* since: EV_POLL.time that opened the busy part, the key of the watchdog's note.
+     * in_gap: events were lost inside it, so that row->busy is ROW_NULL: nobody knows when it ended */
+    void (*iteration)(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap);
     void (*call)(void *ctx, const struct assembled_call *call);
     void (*step)(void *ctx, const struct row_step *row);
     void (*task_begin)(void *ctx, const struct row_task *row);
-    void (*task_end)(void *ctx, const struct row_task *row);  /* also at the end of the trace, for those alive */
+    /* Also at the end of the trace for those alive, and again when a task is observed after its end.  Columns that
+     * task_begin has told are ROW_NULL or NULL here: a row updates by id. */
+    void (*task_end)(void *ctx, const struct row_task *row);
     void (*object_begin)(void *ctx, const struct row_object *row);
     void (*object_end)(void *ctx, int64_t object, int64_t t);
     void (*site)(void *ctx, const struct row_site *row);
@@ -45,5 +50,7 @@ size_t assembler_feed(struct assembler *a, int64_t thread, const struct ls_event
 void assembler_thread_end(struct assembler *a, int64_t thread, uint64_t word, ticks_t since, ticks_t now);
 /* The recording has ended: every task still alive is given to task_end with its state. */
 void assembler_finish(struct assembler *a, ticks_t now);
+/* Tasks that were not followed because too many lived at once: say so in a notice. */
+uint64_t assembler_refused(const struct assembler *a);
 
 #endif
