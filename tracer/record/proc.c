@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,13 +105,20 @@ static const char *status_field(const char *text, const char *key)
 
 int proc_parse_status(const char *text, struct proc_status *ret_status)
 {
+    static const char *const keys[] = { "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt" };
     const char *tracer = status_field(text, "TracerPid");
-    const char *ignored = status_field(text, "SigIgn"), *caught = status_field(text, "SigCgt");
-    if (!tracer || !ignored || !caught)
+    uint64_t set[5];
+    if (!tracer)
         return -EINVAL;
+    for (int i = 0; i < 5; i++) {
+        const char *v = status_field(text, keys[i]);
+        if (!v)
+            return -EINVAL;
+        set[i] = strtoull(v, NULL, 16);
+    }
+    uint64_t by_default = 1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1);
     ret_status->tracer = (pid_t)strtol(tracer, NULL, 10);
-    ret_status->ignored = strtoull(ignored, NULL, 16);
-    ret_status->caught = strtoull(caught, NULL, 16);
+    ret_status->deliverable = (set[0] | set[1]) & ~set[2] & ~set[3] & ~(by_default & ~set[4]);
     return 0;
 }
 

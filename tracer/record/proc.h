@@ -33,7 +33,7 @@ struct proc_syscall {
 };
 
 struct proc_status {
-    uint64_t ignored, caught; /* signals, bit n-1 = signal n */
+    uint64_t deliverable; /* signals that wait and are neither blocked nor ignored; bit n-1 = signal n */
     pid_t tracer;             /* 0 = none */
 };
 

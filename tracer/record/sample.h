@@ -10,12 +10,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined __x86_64__
-#include <sys/user.h>
-#else
-#include <asm/ptrace.h>
-#endif
-
 #include "../arena.h"
 #include "proc.h"
 #include "stackcopy.h"
@@ -32,23 +26,16 @@ struct sample_request {
     uint32_t size;                  /* bytes of stack wanted, SAMPLE_SMALL or SAMPLE_LARGE */
 };
 
-enum sample_phase { SAMPLE_IDLE, SAMPLE_STOPPING, SAMPLE_RESTARTING, SAMPLE_DYING };
-
-#if defined __x86_64__
-typedef struct user_regs_struct sample_regs; /* the one typedef: the kernel names it differently a machine */
-#else
-typedef struct user_pt_regs sample_regs;
-#endif
+enum sample_phase { SAMPLE_IDLE, SAMPLE_STOPPING, SAMPLE_DYING };
 
 struct sample_job {
     enum sample_phase phase;
     struct sample_request request;
-    sample_regs stopped, restart;  /* SAMPLE_RESTARTING: what it had, and what it was given instead */
     /* results, when it is idle again */
     struct stack_copy *copy;       /* NULL: none.  Whoever takes it frees it */
     const char *refused;           /* why there is none, a static string; NULL: the thread has gone */
     uint64_t word;                 /* the state word at the stop */
-    bool repaired;                 /* an EINTR that was ours alone was taken back */
+    bool repaired;                 /* an EINTR was taken back; the kernel gives it all the same if a handler runs */
 };
 
 /* Begins a job and waits for it a short while (2 ms at most).  0: done, look at the results.  -EAGAIN: the thread has
