@@ -19,7 +19,7 @@ struct stackbook_sink { /* where new rows go; any may be NULL */
     void (*stack)(void *ctx, const struct row_stack *row);
 };
 
-struct stackbook_frame {   /* strings live as long as the book */
+struct stackbook_frame {   /* strings belong to the symbolizer and the module files: free those after the book */
     const char *function;  /* NULL when not known: then module and entry tell it apart */
     const char *file;      /* NULL when there is no DWARF */
     int line;

@@ -1,0 +1,232 @@
+/* place.c - chooses what a stall is blamed on.
+ *
+ * The samples of one stall differ in their innermost frames and agree in the outer ones.  The blame goes to the deepest
+ * function that (nearly) all of them are in, among the frames that say most: the program's own; where there are none, a
+ * library's; where the program runs in an interpreter without a JIT map, the built-in function that it called.  No
+ * state; any thread that may read the book. */
+#include "place.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "noise.h"
+
+#define FRAMES_MAX  512
+#define SAMPLES_MAX 64
+#define SHARED      90 /* percent of the samples: one or two may have been taken on the way in or out */
+#define PRINTED     3  /* frames in a fingerprint */
+
+struct sample {
+    int64_t stack;
+    bool partial;
+    int n;
+    struct stackbook_frame *frame; /* innermost first, without libc and loopscope */
+};
+
+struct choice {
+    int sample, frame;
+    int percent;
+};
+
+/* The same function, whatever line it is at.  What has no name goes by where it begins. */
+static bool same_function(const struct stackbook_frame *a, const struct stackbook_frame *b)
+{
+    if ((a->module == NULL) != (b->module == NULL) || (a->module && strcmp(a->module, b->module) != 0))
+        return false;
+    if (a->function && b->function)
+        return !strcmp(a->function, b->function);
+    return !a->function && !b->function && (a->entry ? a->entry == b->entry : a->address == b->address);
+}
+
+static int find_function(const struct sample *s, const struct stackbook_frame *f)
+{
+    for (int i = 0; i < s->n; i++)
+        if (same_function(&s->frame[i], f))
+            return i;
+    return -1;
+}
+
+static int share(const struct sample *s, int n, const struct stackbook_frame *f)
+{
+    int with = 0;
+    for (int i = 0; i < n; i++)
+        with += find_function(&s[i], f) >= 0;
+    return with * 100 / n;
+}
+
+/* Is this frame one to blame when frames of this kind are looked for? */
+static bool is_candidate(const struct stackbook_frame *f, enum frame_noise kind)
+{
+    return f->noise == kind && !noise_is_entry(f->function) && (kind == FRAME_USER || f->function) &&
+           (kind == FRAME_USER || !noise_is_engine(f->function));
+}
+
+/* The deepest function of that kind that SHARED percent are in; when there is none, the one that most are in. */
+static bool choose_kind(const struct sample *s, int n, enum frame_noise kind, struct choice *ret)
+{
+    struct choice best = { .percent = 0 };
+
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < s[i].n; k++) {
+            if (!is_candidate(&s[i].frame[k], kind))
+                continue;
+            int percent = share(s, n, &s[i].frame[k]);
+            if (percent > best.percent && best.percent < SHARED)
+                best = (struct choice){ i, k, percent };
+            if (best.percent >= SHARED)
+                break; /* frames further out in this sample are less deep */
+        }
+    *ret = best;
+    return best.percent > 0;
+}
+
+/* In an interpreter: what it called last, the outermost named frame inside of its engine's innermost one. */
+static int builtin_of(const struct sample *s)
+{
+    int engine = 0;
+    while (engine < s->n && !noise_is_engine(s->frame[engine].function))
+        engine++;
+    if (engine == s->n)
+        return -1;
+    for (int k = engine - 1; k >= 0; k--)
+        if (s->frame[k].function && (s->frame[k].noise == FRAME_RUNTIME || s->frame[k].noise == FRAME_LIBRARY))
+            return k;
+    return -1;
+}
+
+static bool choose_builtin(const struct sample *s, int n, struct choice *ret)
+{
+    struct choice best = { .percent = 0 };
+
+    for (int i = 0; i < n; i++) {
+        int k = builtin_of(&s[i]);
+        int percent = k >= 0 ? share(s, n, &s[i].frame[k]) : 0;
+        if (percent > best.percent)
+            best = (struct choice){ i, k, percent };
+    }
+    *ret = best;
+    return best.percent > 0;
+}
+
+static bool choose_any(const struct sample *s, int n, struct choice *ret)
+{
+    for (int named = 1; named >= 0; named--)
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < s[i].n; k++)
+                if (s[i].frame[k].function || !named) {
+                    *ret = (struct choice){ i, k, share(s, n, &s[i].frame[k]) };
+                    return true;
+                }
+    return false;
+}
+
+static bool choose(const struct sample *s, int n, struct choice *ret)
+{
+    return choose_kind(s, n, FRAME_USER, ret) || choose_builtin(s, n, ret) || choose_kind(s, n, FRAME_LIBRARY, ret) ||
+           choose_kind(s, n, FRAME_RUNTIME, ret) || choose_any(s, n, ret);
+}
+
+/* Of the samples that are in the chosen function, the one that tells most: whole, and with a line. */
+static void choose_representative(const struct sample *s, int n, struct choice *c)
+{
+    const struct stackbook_frame *f = &s[c->sample].frame[c->frame];
+    int best_score = -1;
+    struct choice best = *c;
+
+    for (int i = 0; i < n; i++) {
+        int k = find_function(&s[i], f);
+        int score = k < 0 ? -1 : 2 * !s[i].partial + (s[i].frame[k].line > 0);
+        if (score > best_score) {
+            best_score = score;
+            best = (struct choice){ i, k, c->percent };
+        }
+    }
+    *c = best;
+}
+
+static const char *basename_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    do
+        h = (h ^ (unsigned char)*text) * 0x100000001b3ull; /* FNV-1a; the end is hashed too, as a separator */
+    while (*text++);
+    return h;
+}
+
+/* A function as text: its name, else where it begins. */
+static void function_text(const struct stackbook_frame *f, char *ret, size_t size)
+{
+    const char *module = f->module ? basename_of(f->module) : "[jit]";
+    if (f->function)
+        snprintf(ret, size, "%s", f->function);
+    else
+        snprintf(ret, size, "%s+0x%llx", module, (unsigned long long)(f->entry ? f->entry : f->address));
+}
+
+/* The chosen function and up to two outside of it.  The program's own are preferred: what stands between them may differ
+ * from one version of a library to the next. */
+static void fingerprint(const struct sample *s, int frame, char ret[static 33])
+{
+    uint64_t a = 0xcbf29ce484222325ull, b = 0x84222325cbf29ce4ull;
+    bool own = s->frame[frame].noise == FRAME_USER;
+    const struct stackbook_frame *last = NULL;
+    char text[512];
+
+    for (int i = frame, printed = 0; i < s->n && printed < PRINTED; i++) {
+        const struct stackbook_frame *f = &s->frame[i];
+        if (i > frame && ((own && f->noise != FRAME_USER) || noise_is_entry(f->function) || noise_is_engine(f->function) ||
+                          same_function(f, last))) /* how deep a recursion was says nothing */
+            continue;
+        function_text(f, text, sizeof text);
+        const char *module = f->module ? basename_of(f->module) : f->file ? basename_of(f->file) : "";
+        a = hash_text(hash_text(a, module), text);
+        b = hash_text(hash_text(b, text), module);
+        last = f;
+        printed++;
+    }
+    snprintf(ret, 33, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+}
+
+static void load_sample(const struct stackbook *book, int64_t stack, struct stackbook_frame *frames, struct sample *ret)
+{
+    int n = stackbook_frames(book, stack, frames, FRAMES_MAX), kept = 0;
+
+    for (int i = 0; i < n; i++)
+        if (frames[i].noise != FRAME_PROBE && frames[i].noise != FRAME_LIBC)
+            frames[kept++] = frames[i];
+    *ret = (struct sample){ .stack = stack, .partial = stackbook_partial(book, stack), .n = kept, .frame = frames };
+}
+
+bool place_of(const struct stackbook *book, const int64_t *stacks, int n, struct place *ret_place)
+{
+    struct sample sample[SAMPLES_MAX];
+    struct choice c;
+    int n_samples = 0;
+    bool found = false;
+    struct stackbook_frame *frames = n > 0 ? malloc(SAMPLES_MAX * FRAMES_MAX * sizeof *frames) : NULL;
+
+    for (int i = 0; frames && i < n && n_samples < SAMPLES_MAX; i++)
+        if (stacks[i] != ROW_NULL) {
+            load_sample(book, stacks[i], frames + (size_t)n_samples * FRAMES_MAX, &sample[n_samples]);
+            n_samples += sample[n_samples].n > 0;
+        }
+    if (n_samples > 0 && choose(sample, n_samples, &c)) {
+        choose_representative(sample, n_samples, &c);
+        const struct sample *s = &sample[c.sample];
+        const struct stackbook_frame *f = &s->frame[c.frame];
+        struct place p = { .line = f->line, .percent = c.percent, .stack = s->stack };
+        function_text(f, p.function, sizeof p.function);
+        snprintf(p.file, sizeof p.file, "%s", f->file ? f->file : "");
+        fingerprint(s, c.frame, p.fingerprint);
+        *ret_place = p;
+        found = true;
+    }
+    free(frames);
+    return found;
+}
