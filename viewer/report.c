@@ -1,0 +1,517 @@
+/* report.c - the report as text: verdict, stalls, loops, calls, tasks, and how far to trust it.  ASCII of our own, so
+ * that it reads the same over any terminal and in any mail. */
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "remedy.h"
+
+#define INDENT     13 /* where the lines under a stall begin */
+#define LINES_MAX  24 /* of trust, and of lints */
+#define STACK_LINES 2
+
+struct page {
+    FILE *f;
+    int width;
+    bool colour;
+};
+
+enum role { PLAIN, TITLE, BAD, CAUSE, FAINT };
+
+static const char *on(const struct page *p, enum role role)
+{
+    static const char *const codes[] = { "", "\033[1m", "\033[1;31m", "\033[33m", "\033[2m" };
+    return p->colour ? codes[role] : "";
+}
+
+static const char *off(const struct page *p, enum role role)
+{
+    return p->colour && role != PLAIN ? "\033[0m" : "";
+}
+
+/* --- flowing text ---------------------------------------------------------------------------------------------- */
+
+/* Pieces laid out from column `indent` on, as many on a line as fit, `between` them; a piece is never broken unless
+ * it is longer than a line.  At most max_lines; what does not fit is said to be missing by "..". */
+static void flow(const struct page *p, int indent, char *const *pieces, int n, const char *between, int max_lines,
+                 enum role role)
+{
+    int column = indent, room = p->width - indent, lines = 1, gap = text_width(between);
+    fprintf(p->f, "%*s%s", indent, "", on(p, role));
+    for (int i = 0; i < n; i++) {
+        text_cut(pieces[i], room);
+        int need = text_width(pieces[i]) + (i + 1 < n ? gap - (between[gap - 1] == ' ') : 0);
+        bool last_line = lines == max_lines, more = i + 1 < n;
+        if (i > 0 && column + need + (last_line && more ? gap + 2 : 0) > p->width) {
+            if (last_line) {
+                fputs("..", p->f);
+                break;
+            }
+            fprintf(p->f, "\n%*s", indent, "");
+            column = indent;
+            lines++;
+        }
+        fprintf(p->f, "%s", pieces[i]);
+        column += text_width(pieces[i]);
+        if (more) {
+            /* A separator at the end of a line keeps no blank behind it. */
+            int next = text_width(pieces[i + 1]) < room ? text_width(pieces[i + 1]) : room;
+            bool wraps = column + gap + next + (i + 2 < n ? gap - 1 : 0) > p->width && lines < max_lines;
+            int keep = wraps && between[gap - 1] == ' ' ? gap - 1 : gap;
+            fprintf(p->f, "%.*s", keep, between);
+            column += gap;
+        }
+    }
+    fprintf(p->f, "%s\n", off(p, role));
+}
+
+/* A sentence after `lead`, wrapped between words; the lines after the first begin at `hang`. */
+static void paragraph(const struct page *p, const char *lead, int hang, const char *text, enum role role)
+{
+    int column = text_width(lead);
+    fprintf(p->f, "%s%s", lead, on(p, role));
+    for (const char *word = text; *word;) {
+        int length = (int)strcspn(word, " ");
+        char copy[512];
+        snprintf(copy, sizeof copy, "%.*s", length, word);
+        text_cut(copy, p->width - hang);
+        int width = text_width(copy);
+        if (word != text && column + 1 + width > p->width) {
+            fprintf(p->f, "\n%*s", hang, "");
+            column = hang;
+        } else if (word != text) {
+            fputc(' ', p->f);
+            column++;
+        }
+        fputs(copy, p->f);
+        column += width;
+        word += length;
+        word += strspn(word, " ");
+    }
+    fprintf(p->f, "%s\n", off(p, role));
+}
+
+/* --- tables: the first column gives way when the page is narrow --------------------------------------------------- */
+
+enum { COLUMNS = 9, CELL = 160 };
+struct table {
+    int columns, rows;
+    const char *title[COLUMNS];
+    bool left[COLUMNS];
+    char (*cells)[COLUMNS][CELL];
+};
+
+static int table_make(struct table *t, int rows, int columns, const char *const *titles, unsigned left_mask)
+{
+    *t = (struct table){ .columns = columns };
+    for (int c = 0; c < columns; c++) {
+        t->title[c] = titles[c];
+        t->left[c] = left_mask >> c & 1;
+    }
+    t->cells = calloc((size_t)rows + 1, sizeof *t->cells);
+    return t->cells ? 0 : -ENOMEM;
+}
+
+__attribute__((format(printf, 3, 4))) static void cell(struct table *t, int column, const char *format, ...)
+{
+    char raw[CELL];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(raw, sizeof raw, format, args);
+    va_end(args);
+    text_clean(raw, t->cells[t->rows][column], CELL); /* a cut may have split a character */
+}
+
+static void print_cell(const struct page *p, const char *text, int width, bool left, bool last)
+{
+    int pad = width - text_width(text);
+    pad = pad > 0 ? pad : 0;
+    if (left)
+        fprintf(p->f, "%s%*s", text, last ? 0 : pad, "");
+    else
+        fprintf(p->f, "%*s%s", pad, "", text);
+}
+
+static void table_print(const struct page *p, struct table *t)
+{
+    int width[COLUMNS], total = 0;
+    for (int c = 0; c < t->columns; c++) {
+        width[c] = text_width(t->title[c]);
+        for (int r = 0; r < t->rows; r++) {
+            int w = text_width(t->cells[r][c]);
+            width[c] = w > width[c] ? w : width[c];
+        }
+        total += width[c] + (c ? 2 : 1);
+    }
+    /* Too wide: the last column (a place in the code) gives first, then the first (a name). */
+    int give[] = { t->columns - 1, 0 };
+    for (int i = 0; i < 2 && total > p->width; i++) {
+        int c = give[i], least = i ? 16 : 14, less = total - p->width;
+        if (!t->left[c] || width[c] <= least)
+            continue;
+        less = less < width[c] - least ? less : width[c] - least;
+        width[c] -= less;
+        total -= less;
+    }
+    for (int r = -1; r < t->rows; r++) {
+        fprintf(p->f, "%s%s", on(p, r < 0 ? TITLE : PLAIN), r < 0 ? "" : " ");
+        for (int c = 0; c < t->columns; c++) {
+            char text[CELL];
+            snprintf(text, sizeof text, "%s", r < 0 ? t->title[c] : t->cells[r][c]);
+            text_cut(text, width[c]);
+            /* The title of the first column starts one column further left than what is under it. */
+            print_cell(p, text, width[c] + (r < 0 && c == 0), t->left[c], c + 1 == t->columns);
+            fputs(c + 1 < t->columns ? "  " : "", p->f);
+        }
+        fprintf(p->f, "%s\n", off(p, r < 0 ? TITLE : PLAIN));
+    }
+    free(t->cells);
+}
+
+/* --- the parts of the report ------------------------------------------------------------------------------------- */
+
+static void heading(const struct page *p, const struct report_data *d)
+{
+    const struct report_session *s = &d->session;
+    char parts[10][160], *list[10];
+    int n = 0;
+    const struct report_process *first = d->n_processes ? &d->processes[0] : NULL;
+    if (d->n_processes > 1)
+        snprintf(parts[n++], sizeof *parts, "%.60s (%s, %s)", report_program(d),
+                 text_plural(d->n_processes, "process", "processes").s, text_plural(s->threads, "thread", "threads").s);
+    else if (first && s->threads > 1)
+        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ", %s)", report_program(d), first->pid,
+                 text_plural(s->threads, "thread", "threads").s);
+    else if (first)
+        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ")", report_program(d), first->pid);
+    else
+        snprintf(parts[n++], sizeof *parts, "%.60s", report_program(d));
+    if (d->ranged)
+        snprintf(parts[n++], sizeof *parts, "%s to %s of %s", text_offset(d->from).s, text_offset(d->to).s,
+                 text_duration(s->duration).s);
+    else
+        snprintf(parts[n++], sizeof *parts, "%s", text_duration(s->duration).s);
+    if (s->t0_realtime != NOT_KNOWN)
+        snprintf(parts[n++], sizeof *parts, "from %.8s", text_clock(s->t0_realtime).s);
+    snprintf(parts[n++], sizeof *parts, "%s", text_plural(d->n_loops, "loop", "loops").s);
+    if (s->tasks > 0)
+        snprintf(parts[n++], sizeof *parts, "%s", text_plural(s->tasks, "task", "tasks").s);
+    if (s->events != NOT_KNOWN)
+        snprintf(parts[n++], sizeof *parts, "%s", text_plural(s->events, "event", "events").s);
+    if (s->lost != NOT_KNOWN)
+        snprintf(parts[n++], sizeof *parts, "%s lost", text_count(s->lost).s);
+    for (int i = 0; i < n; i++)
+        list[i] = parts[i];
+    flow(p, 0, list, n, ", ", 4, PLAIN);
+    if (s->recording)
+        paragraph(p, "", 2, "STILL RECORDING: this is what is stored by now; stacks may get their names only at the end.",
+                  BAD);
+    else if (!s->finalized) {
+        char text[512];
+        snprintf(text, sizeof text, "CUT SHORT: the recorder ended before its work did; `loopscope repair %.300s` finishes "
+                                    "the file. Here is what it had stored.", s->path);
+        paragraph(p, "", 2, text, BAD);
+    }
+    fputc('\n', p->f);
+}
+
+/* Who else had to wait, in words; nothing when nobody is known to have. */
+static int held_up(const struct report_data *d, const struct place *pl, char *ret_text, int size)
+{
+    if (pl->victims <= 0)
+        return 0;
+    const struct report_stall *s = &d->stalls[pl->worst];
+    bool tasks = pl->victim_sum > 0 || (s->loop >= 0 && strcmp(d->loops[s->loop].kind, "runtime") == 0);
+    if (tasks)
+        snprintf(ret_text, (size_t)size, "held up %s, %s in all", text_plural(pl->victims, "task", "tasks").s,
+                 text_duration(pl->victim_sum).s);
+    else
+        snprintf(ret_text, (size_t)size, "held up %s", text_plural(pl->victims, "ready event", "ready events").s);
+    return 1;
+}
+
+/* What speaks for the cause, where the cause leaves a question. */
+static int evidence(const struct report_stall *s, char *ret_text, int size)
+{
+    double dur = s->dur > 0 ? (double)s->dur : 1;
+    if (strcmp(s->cause, "cpu") == 0 && s->cpu != NOT_KNOWN)
+        snprintf(ret_text, (size_t)size, "on a CPU %s of it", text_percent((double)s->cpu / dur).s);
+    else if ((strcmp(s->cause, "preempted") == 0 || strcmp(s->cause, "throttled") == 0) && s->runq != NOT_KNOWN)
+        snprintf(ret_text, (size_t)size, "ready but without a CPU %s of it", text_percent((double)s->runq / dur).s);
+    else if (strcmp(s->cause, "fault") == 0 && s->majflt != NOT_KNOWN)
+        snprintf(ret_text, (size_t)size, "%s", text_plural(s->majflt, "page read from disk", "pages read").s);
+    else if (strcmp(s->cause, "unknown") == 0 && s->cpu != NOT_KNOWN)
+        snprintf(ret_text, (size_t)size, "CPU %s, without a CPU %s, asleep %s", text_duration(s->cpu).s,
+                 text_duration(s->runq).s, text_duration(s->blocked).s);
+    else
+        return 0;
+    return 1;
+}
+
+/* The line under a place: how often, who waited, where, when. */
+static void context(const struct page *p, const struct report_data *d, const struct place *pl, struct trace *t)
+{
+    const struct report_stall *s = &d->stalls[pl->worst];
+    char parts[10][200], *list[10];
+    int n = 0;
+    if (pl->n > 1)
+        snprintf(parts[n++], sizeof *parts, "%s times, %s in all", text_count(pl->n).s, text_duration(pl->total).s);
+    n += held_up(d, pl, parts[n], sizeof *parts);
+    if (d->n_loops > 1 && pl->one_loop)
+        report_loop_name(d, s->loop, parts[n++], sizeof *parts);
+    else if (d->n_loops > 1)
+        snprintf(parts[n++], sizeof *parts, "several loops");
+    if (s->task != NOT_KNOWN && s->task != 0) {
+        struct report_frame site;
+        char made[PLACE_PIECE] = "";
+        if (report_site(t, s->task_site, &site))
+            place_frame(&site, made, sizeof made);
+        snprintf(parts[n++], sizeof *parts, "%stask #%" PRId64 "%s%.40s%s%.80s", pl->one_task ? "" : "worst in ", s->task,
+                 *s->task_name ? " " : "", s->task_name, *made ? " from " : "", made);
+    }
+    if (pl->n > 1)
+        snprintf(parts[n++], sizeof *parts, "first at %s, last at %s", text_offset(pl->first_t).s,
+                 text_offset(pl->last_t).s);
+    else if (d->session.t0_realtime != NOT_KNOWN)
+        snprintf(parts[n++], sizeof *parts, "at %s (%s)", text_offset(s->t).s,
+                 text_clock(d->session.t0_realtime + s->t).s);
+    else
+        snprintf(parts[n++], sizeof *parts, "at %s", text_offset(s->t).s);
+    n += evidence(s, parts[n], sizeof *parts);
+    if (pl->n_ongoing)
+        snprintf(parts[n++], sizeof *parts, "HAS NOT ENDED");
+    if (pl->n_in_gap)
+        snprintf(parts[n++], sizeof *parts, "events were lost here: cause not certain");
+    for (int i = 0; i < n; i++)
+        list[i] = parts[i];
+    flow(p, INDENT, list, n, "; ", 4, PLAIN);
+}
+
+static void stack_line(const struct page *p, const struct place *pl, const struct report_data *d, struct trace *t)
+{
+    enum { MAX = 24 };
+    const struct report_stall *s = &d->stalls[pl->worst];
+    struct report_frame frames[REPORT_FRAMES];
+    char pieces[MAX + 1][PLACE_PIECE], *list[MAX + 1];
+    int n = place_stack(frames, report_stack(t, s->stack, frames, REPORT_FRAMES), pieces, MAX);
+    if (n == 0)
+        return;
+    if (s->partial)
+        snprintf(pieces[n++], sizeof *pieces, "(partial)");
+    for (int i = 0; i < n; i++)
+        list[i] = pieces[i];
+    flow(p, INDENT, list, n, " < ", STACK_LINES, FAINT);
+}
+
+static void one_place(const struct page *p, const struct report_data *d, const struct place *pl, int rank, struct trace *t)
+{
+    const struct report_stall *s = &d->stalls[pl->worst];
+    const char *detail = *s->detail ? s->detail : *s->call_name ? s->call_name : "where is not known";
+    char cut[300], length[TEXT_SHORT];
+    snprintf(length, sizeof length, "%.31s", text_duration(pl->longest).s);
+    text_clean(detail, cut, sizeof cut);
+    text_cut(cut, p->width - INDENT - 11);
+    fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, on(p, BAD), length, off(p, BAD), on(p, CAUSE), s->cause,
+            off(p, CAUSE), cut);
+    context(p, d, pl, t);
+    stack_line(p, pl, d, t);
+    const char *remedy = report_remedy(d, pl);
+    if (*remedy)
+        paragraph(p, "          => ", INDENT, remedy, PLAIN);
+}
+
+static void owner_line(const struct page *p, const struct report_data *d, const struct place *pl, enum place_by by)
+{
+    const struct report_stall *s = &d->stalls[pl->worst];
+    char name[160];
+    if (by == BY_LOOP)
+        report_loop_name(d, s->loop, name, sizeof name);
+    else if (s->task == NOT_KNOWN || s->task == 0)
+        snprintf(name, sizeof name, "no task");
+    else
+        snprintf(name, sizeof name, "#%" PRId64 " %.100s", s->task, s->task_name);
+    fprintf(p->f, "%s%s: %s, %s in all%s\n", on(p, TITLE), name, text_plural(pl->owner_n, "stall", "stalls").s,
+            text_duration(pl->owner_total).s, off(p, TITLE));
+}
+
+static void stalls(const struct page *p, const struct report_data *d, const struct report_options *o,
+                   const struct place *places, int n, struct trace *t)
+{
+    fprintf(p->f, "%sSTALLS over %s, worst harm first%s\n", on(p, TITLE), text_duration(d->session.threshold).s,
+            off(p, TITLE));
+    int64_t rest = 0, rest_total = 0;
+    for (int i = 0; i < n; i++) {
+        if (i >= o->top) {
+            rest += places[i].n;
+            rest_total += places[i].total;
+            continue;
+        }
+        if (o->by != BY_PLACE && (i == 0 || places[i].owner != places[i - 1].owner))
+            owner_line(p, d, &places[i], o->by);
+        one_place(p, d, &places[i], i + 1, t);
+    }
+    if (rest)
+        fprintf(p->f, "    and %s in %s, %s in all: -n %d shows them\n", text_plural(rest, "more", "more").s,
+                text_plural(n - o->top, "place", "places").s, text_duration(rest_total).s, n);
+    fputc('\n', p->f);
+}
+
+static int loops(const struct page *p, const struct report_data *d, const struct report_options *o)
+{
+    static const char *const titles[] = { "LOOPS", "thread", "busy", "turns", "p50", "p99", "max", "late wakes" };
+    struct table t;
+    int shown = d->n_loops < 2 * o->top ? d->n_loops : 2 * o->top; /* few, most often; a thousand threads do happen */
+    if (table_make(&t, shown, 8, titles, 3) != 0)
+        return -ENOMEM;
+    for (int i = 0; i < shown; i++) {
+        const struct report_loop *l = &d->loops[i];
+        char name[120];
+        double all = (double)l->busy + (double)l->poll;
+        report_loop_name(d, i, name, sizeof name);
+        cell(&t, 0, "%s %s", strncmp(name, "loop ", 5) == 0 ? name + 5 : name, l->kind);
+        cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : text_count(l->tid).s);
+        cell(&t, 2, "%s", l->iterations ? text_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
+        cell(&t, 3, "%s", text_count(l->iterations).s);
+        cell(&t, 4, "%s", text_duration(l->busy_p50).s);
+        cell(&t, 5, "%s", text_duration(l->busy_p99).s);
+        cell(&t, 6, "%s", text_duration(l->busy_max).s);
+        cell(&t, 7, "%s", text_count(l->late_polls).s);
+        t.rows++;
+    }
+    table_print(p, &t);
+    if (shown < d->n_loops)
+        fprintf(p->f, " and %s\n", text_plural(d->n_loops - shown, "more loop", "more loops").s);
+    fputc('\n', p->f);
+    return 0;
+}
+
+static int calls(const struct page *p, const struct report_data *d, const struct report_options *o, struct trace *trace)
+{
+    char title[80];
+    snprintf(title, sizeof title, "CALLS under %s on a loop thread", text_duration(d->session.threshold).s);
+    const char *titles[] = { title, "n", "total", "max", "from" };
+    struct table t;
+    if (table_make(&t, o->top, 5, titles, 1 | 16) != 0)
+        return -ENOMEM;
+    for (int i = 0; i < d->n_calls && t.rows < o->top; i++) {
+        const struct report_call *c = &d->calls[i];
+        struct report_frame frames[REPORT_FRAMES];
+        char from[PLACE_PIECE] = "", name[300];
+        if (c->over)
+            continue;
+        int at = place_culprit(frames, report_stack(trace, c->stack, frames, REPORT_FRAMES));
+        if (at >= 0)
+            place_frame(&frames[at], from, sizeof from);
+        report_call_name(c, name, sizeof name);
+        cell(&t, 0, "%.120s", name);
+        cell(&t, 1, "%s", text_count(c->n).s);
+        cell(&t, 2, "%s", text_duration(c->total).s);
+        cell(&t, 3, "%s", text_duration(c->longest).s);
+        cell(&t, 4, "%s", from);
+        t.rows++;
+    }
+    if (t.rows) {
+        table_print(p, &t);
+        fputc('\n', p->f);
+    } else {
+        free(t.cells);
+    }
+    return 0;
+}
+
+static int tasks(const struct page *p, const struct report_data *d, const struct report_options *o, struct trace *trace)
+{
+    static const char *const titles[] = { "TASKS by time spent ready", "run", "queue", "wait", "longest run", "made at" };
+    struct table t;
+    if (d->n_tasks == 0)
+        return 0;
+    if (table_make(&t, o->top, 6, titles, 1 | 32) != 0)
+        return -ENOMEM;
+    for (int i = 0; i < d->n_tasks && i < o->top; i++) {
+        const struct report_task *k = &d->tasks[i];
+        struct report_frame site;
+        char made[PLACE_PIECE] = "";
+        if (report_site(trace, k->site, &site))
+            place_frame(&site, made, sizeof made);
+        cell(&t, 0, "#%" PRId64 " %.80s", k->id, k->name);
+        cell(&t, 1, "%s", text_duration(k->run).s);
+        cell(&t, 2, "%s", text_duration(k->queue).s);
+        cell(&t, 3, "%s", text_duration(k->wait).s);
+        cell(&t, 4, "%s", text_duration(k->run_max).s);
+        cell(&t, 5, "%s", made);
+        t.rows++;
+    }
+    table_print(p, &t);
+    fputc('\n', p->f);
+    return 0;
+}
+
+static void no_loop(const struct page *p, const struct report_data *d)
+{
+    static const char *const reasons[] = {
+        "it has no event loop: no thread waited twice in epoll_wait, poll, select or io_uring_enter;",
+        "it ended, or its children did, before a loop began;",
+        "it is static, setuid or written in Go: the preload is not loaded (`file PROGRAM` tells);",
+        "it polls by raw system calls, which cannot be seen.",
+    };
+    fprintf(p->f, "\nIt can be that\n");
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        paragraph(p, " - ", 3, reasons[i], PLAIN);
+    }
+    paragraph(p, "", 0, "`loopscope record --selftest -- COMMAND` tells whether the preload took. A program linked with "
+                       "libloopscope needs none.", PLAIN);
+    if (d->session.exit_status != NOT_KNOWN && d->session.exit_status != 0)
+        fprintf(p->f, "The program ended with exit status %" PRId64 ".\n", d->session.exit_status);
+    fputc('\n', p->f);
+}
+
+static void bullets(const struct page *p, const struct report_data *d, const char *title,
+                    bool (*next)(const struct report_data *, int, char *, int))
+{
+    char text[700];
+    for (int i = 0; i < LINES_MAX && next(d, i, text, sizeof text); i++) {
+        if (i == 0)
+            fprintf(p->f, "%s%s%s\n", on(p, TITLE), title, off(p, TITLE));
+        paragraph(p, " - ", 3, text, PLAIN);
+    }
+}
+
+int report_text(FILE *out, struct trace *t, const struct report_data *d, const struct report_options *o)
+{
+    struct page page = { out, o->width < 60 ? 60 : o->width, o->colour }, *p = &page;
+    struct place *places = NULL;
+    int n = 0, error = place_group(d, BY_PLACE, &places, &n);
+    char text[700];
+    if (error)
+        return error;
+    heading(p, d);
+    report_verdict(t, d, places, n, text, sizeof text);
+    paragraph(p, "", 0, text, TITLE);
+    if (d->n_loops == 0 && d->n_stalls == 0)
+        no_loop(p, d);
+    else
+        fputc('\n', out);
+    if (o->by != BY_PLACE) {
+        free(places);
+        error = place_group(d, o->by, &places, &n);
+        if (error)
+            return error;
+    }
+    if (n > 0)
+        stalls(p, d, o, places, n, t);
+    free(places);
+    if (d->n_loops > 0 && (error = loops(p, d, o)))
+        return error;
+    if ((error = calls(p, d, o, t)) || (error = tasks(p, d, o, t)))
+        return error;
+    if (report_lint(d, 0, text, sizeof text)) {
+        bullets(p, d, "WORTH A LOOK", report_lint);
+        fputc('\n', out);
+    }
+    bullets(p, d, "HOW FAR TO TRUST THIS", report_trust);
+    return 0;
+}
