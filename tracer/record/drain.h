@@ -13,7 +13,7 @@ enum batch_kind {
     BATCH_THREAD_BEGIN, /* a slot was claimed: `slot`, `generation`, pid, tid, loop kind, stack bounds */
     BATCH_EVENTS,       /* n records, groups whole */
     BATCH_THREAD_END,   /* thread gone and ring empty: last word, since, lost */
-    BATCH_BAD           /* the writer broke the contract: n records skipped */
+    BATCH_BAD           /* the writer broke the contract: n records skipped, up to what it had published */
 };
 
 struct batch {
@@ -26,6 +26,7 @@ struct batch {
     uint64_t stack_lo, stack_hi;
     size_t n;
     const struct ls_event *events; /* valid until drain_release */
+    void *owner;                   /* drain's own */
 };
 
 struct drain;
@@ -36,6 +37,9 @@ struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t 
  * -1 = drained and stopped. */
 int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch);
 void drain_release(struct drain *d, struct batch *batch);
+/* The process that calls itself `pid` (its slots' number) has gone: its slots are drained, ended and freed.  Callable
+ * from any thread.  Threads that end without saying so are found without it too, within some seconds. */
+void drain_process_gone(struct drain *d, int32_t pid);
 /* Drains what is left, ends every thread, then drain_next returns -1 after the last batch. */
 void drain_stop(struct drain *d);
 void drain_free(struct drain *d);
