@@ -171,7 +171,8 @@ static bool plumbing(const struct report_frame *f)
     return starts(f->function, "_Py") || starts(f->function, "PyObject_") || starts(f->function, "PyEval_") ||
            starts(f->function, "PyRun_") || starts(f->function, "Py_") || strstr(f->function, "vectorcall") ||
            starts(f->function, "cfunction_") || starts(f->function, "method_") || starts(f->function, "pymain_") ||
-           starts(f->function, "run_mod") || starts(f->function, "v8::internal::Builtin_") ||
+           starts(f->function, "run_mod") ||
+           starts(f->function, "gen_send_") || starts(f->function, "task_step") || starts(f->function, "context_run") || starts(f->function, "v8::internal::Builtin_") ||
            starts(f->function, "Builtins_") || starts(f->function, "uv__") || starts(f->function, "uv_run");
 }
 
@@ -183,6 +184,12 @@ static int64_t least_noise(const struct report_frame *frames, int n)
         if (frames[i].noise < least && (frames[i].noise == NOISE_USER || !plumbing(&frames[i])))
             least = frames[i].noise;
     return least;
+}
+
+/* A frame with a name of the scripting language, not of its interpreter. */
+static bool scripted(const struct report_frame *f)
+{
+    return strcmp(f->language, "python") == 0 || strcmp(f->language, "js") == 0;
 }
 
 static bool shown(const struct report_frame *frames, int i, int n, int64_t least)
@@ -198,7 +205,7 @@ int place_culprit(const struct report_frame *frames, int n)
 {
     int64_t least = least_noise(frames, n);
     for (int i = 0; i < n; i++)
-        if (frames[i].noise == least && least < NOISE_PROBE && shown(frames, i, i + 2, least))
+        if (frames[i].noise == least && least < NOISE_PROBE && (least == NOISE_USER || !plumbing(&frames[i])))
             return i;
     return -1;
 }
@@ -210,9 +217,9 @@ int place_stack(const struct report_frame *frames, int n, char ret_pieces[][PLAC
     while (n > 0 && frames[n - 1].noise > least) /* what called main is never news */
         n--;
     for (int i = 0; i < n && count < max; i++) {
-        /* The library function that the program called stands for whatever it did inside. */
-        bool entry = least == NOISE_USER && frames[i].noise == NOISE_LIBRARY && i + 1 < n && count == 0 &&
-                     frames[i + 1].noise == NOISE_USER;
+        /* The library or built-in function that the program called stands for whatever it did inside. */
+        bool entry = least == NOISE_USER && i + 1 < n && count == 0 && frames[i + 1].noise == NOISE_USER &&
+                     (frames[i].noise == NOISE_LIBRARY || (frames[i].noise == NOISE_RUNTIME && scripted(&frames[i])));
         if (!entry && !shown(frames, i, n, least))
             continue;
         if (last >= 0 && i > last + 1 && count + 1 < max)

@@ -201,6 +201,7 @@ static void load_session(struct trace *t, struct report_data *d)
     s->recording = !t->finalized && t->recorder_alive;
     s->threads = number(t, "SELECT count(*) FROM thread");
     s->tasks = number(t, "SELECT count(*) FROM task");
+    s->scripted = number(t, "SELECT count(*) FROM frame WHERE language IN ('python', 'js')");
 }
 
 static void load_processes(struct trace *t, struct report_data *d)

@@ -19,6 +19,7 @@ struct report_session {
     int64_t rows_lost, recorder_cpu, exit_status, exit_signal;
     bool finalized, recording;    /* recording: not finalized, and the recorder lives */
     int64_t threads, tasks;       /* how many there are */
+    int64_t scripted;             /* frames that have a name in Python or JavaScript */
     int64_t samples, samples_partial; /* stacks taken while stalls lasted */
 };
 

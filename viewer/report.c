@@ -147,10 +147,10 @@ static void table_print(const struct page *p, struct table *t)
         }
         total += width[c] + (c ? 2 : 1);
     }
-    /* Too wide: the last column (a place in the code) gives first, then the first (a name). */
-    int give[] = { t->columns - 1, 0 };
-    for (int i = 0; i < 2 && total > p->width; i++) {
-        int c = give[i], least = i ? 16 : 14, less = total - p->width;
+    /* Too wide: the first column (a name) gives, then the last (a place in the code), then the first again. */
+    const int give[] = { 0, t->columns - 1, 0 }, floors[] = { 34, 20, 16 };
+    for (int i = 0; i < 3 && total > p->width; i++) {
+        int c = give[i], least = floors[i], less = total - p->width;
         if (!t->left[c] || width[c] <= least)
             continue;
         less = less < width[c] - least ? less : width[c] - least;
@@ -164,8 +164,11 @@ static void table_print(const struct page *p, struct table *t)
             snprintf(text, sizeof text, "%s", r < 0 ? t->title[c] : t->cells[r][c]);
             text_cut(text, width[c]);
             /* The title of the first column starts one column further left than what is under it. */
-            print_cell(p, text, width[c] + (r < 0 && c == 0), t->left[c], c + 1 == t->columns);
-            fputs(c + 1 < t->columns ? "  " : "", p->f);
+            bool last = c + 1 == t->columns || (c + 2 == t->columns && r >= 0 && !*t->cells[r][c + 1]);
+            print_cell(p, text, width[c] + (r < 0 && c == 0), t->left[c], last && t->left[c]);
+            if (last)
+                break;
+            fputs("  ", p->f);
         }
         fprintf(p->f, "%s\n", off(p, r < 0 ? TITLE : PLAIN));
     }
@@ -196,7 +199,7 @@ static void heading(const struct page *p, const struct report_data *d)
     else
         snprintf(parts[n++], sizeof *parts, "%s", text_duration(s->duration).s);
     if (s->t0_realtime != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "from %.8s", text_clock(s->t0_realtime).s);
+        snprintf(parts[n++], sizeof *parts, "from %s %.8s", text_date(s->t0_realtime).s, text_clock(s->t0_realtime).s);
     snprintf(parts[n++], sizeof *parts, "%s", text_plural(d->n_loops, "loop", "loops").s);
     if (s->tasks > 0)
         snprintf(parts[n++], sizeof *parts, "%s", text_plural(s->tasks, "task", "tasks").s);
@@ -222,10 +225,10 @@ static void heading(const struct page *p, const struct report_data *d)
 /* Who else had to wait, in words; nothing when nobody is known to have. */
 static int held_up(const struct report_data *d, const struct place *pl, char *ret_text, int size)
 {
-    if (pl->victims <= 0)
-        return 0;
     const struct report_stall *s = &d->stalls[pl->worst];
     bool tasks = pl->victim_sum > 0 || (s->loop >= 0 && strcmp(d->loops[s->loop].kind, "runtime") == 0);
+    if (pl->victims <= (tasks ? 0 : pl->n))
+        return 0; /* one event after a stall is only what the loop went on with */
     if (tasks)
         snprintf(ret_text, (size_t)size, "held up %s, %s in all", text_plural(pl->victims, "task", "tasks").s,
                  text_duration(pl->victim_sum).s);
@@ -312,7 +315,10 @@ static void one_place(const struct page *p, const struct report_data *d, const s
     const struct report_stall *s = &d->stalls[pl->worst];
     const char *detail = *s->detail ? s->detail : *s->call_name ? s->call_name : "where is not known";
     char cut[300], length[TEXT_SHORT];
-    snprintf(length, sizeof length, "%.31s", text_duration(pl->longest).s);
+    if (s->ongoing) /* at least as long as the recording saw of it */
+        snprintf(length, sizeof length, "%.1s%.29s", s->dur > 0 ? ">" : "?", s->dur > 0 ? text_duration(s->dur).s : "");
+    else
+        snprintf(length, sizeof length, "%.31s", text_duration(pl->longest).s);
     text_clean(detail, cut, sizeof cut);
     text_cut(cut, p->width - INDENT - 11);
     fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, on(p, BAD), length, off(p, BAD), on(p, CAUSE), s->cause,
@@ -362,7 +368,7 @@ static void stalls(const struct page *p, const struct report_data *d, const stru
 
 static int loops(const struct page *p, const struct report_data *d, const struct report_options *o)
 {
-    static const char *const titles[] = { "LOOPS", "thread", "busy", "turns", "p50", "p99", "max", "late wakes" };
+    static const char *const titles[] = { "LOOPS", "thread", "busy", "turns", "turn p50", "p99", "max", "late wakes" };
     struct table t;
     int shown = d->n_loops < 2 * o->top ? d->n_loops : 2 * o->top; /* few, most often; a thousand threads do happen */
     if (table_make(&t, shown, 8, titles, 3) != 0)
@@ -434,6 +440,8 @@ static int tasks(const struct page *p, const struct report_data *d, const struct
     for (int i = 0; i < d->n_tasks && i < o->top; i++) {
         const struct report_task *k = &d->tasks[i];
         struct report_frame site;
+        if (i >= 3 && k->queue < d->tasks[0].queue / 20)
+            break; /* the crowd that hardly waited */
         char made[PLACE_PIECE] = "";
         if (report_site(trace, k->site, &site))
             place_frame(&site, made, sizeof made);

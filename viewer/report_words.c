@@ -8,6 +8,8 @@
 #include "remedy.h"
 #include "report.h"
 
+#define SHORT INT64_C(1000000000) /* a share of less than this says little */
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -80,17 +82,17 @@ const char *report_remedy(const struct report_data *d, const struct place *p)
 static void verdict_place(struct trace *t, const struct report_stall *s, char *ret_text, int size)
 {
     static const struct {
-        const char *cause, *words;
-    } causes[] = { { "cpu", "computing in" },
-                   { "lock", "waiting for a lock in" },
-                   { "fault", "waiting for memory from disk in" },
-                   { "preempted", "while other programs had the CPU, in" },
-                   { "throttled", "out of CPU quota, in" },
-                   { "stopped", "stopped from outside, in" },
-                   { "unknown", "cause not known, in" } };
+        const char *cause, *in_place, *alone;
+    } causes[] = { { "cpu", "computing in", "computing" },
+                   { "lock", "waiting for a lock in", "waiting for a lock" },
+                   { "fault", "waiting for memory from disk in", "waiting for memory from disk" },
+                   { "preempted", "while other programs had the CPU, in", "while other programs had the CPU" },
+                   { "throttled", "out of CPU quota, in", "out of CPU quota" },
+                   { "stopped", "stopped from outside, in", "stopped from outside" },
+                   { "unknown", "cause not known, in", "cause not known" } };
+    const char *words = "in", *alone = s->cause;
     struct report_frame frames[REPORT_FRAMES];
     char place[PLACE_PIECE] = "";
-    const char *words = "in";
     int n = report_stack(t, s->stack, frames, REPORT_FRAMES), at = place_culprit(frames, n);
 
     if (at >= 0) {
@@ -104,8 +106,10 @@ static void verdict_place(struct trace *t, const struct report_stall *s, char *r
         }
     }
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
-        if (strcmp(causes[i].cause, s->cause) == 0)
-            words = causes[i].words;
+        if (strcmp(causes[i].cause, s->cause) == 0) {
+            words = causes[i].in_place;
+            alone = causes[i].alone;
+        }
     if (*s->call_name && *place)
         snprintf(ret_text, (size_t)size, "in %.40s called from %s", s->call_name, place);
     else if (*s->call_name)
@@ -113,7 +117,7 @@ static void verdict_place(struct trace *t, const struct report_stall *s, char *r
     else if (*place)
         snprintf(ret_text, (size_t)size, "%s %s", words, place);
     else
-        snprintf(ret_text, (size_t)size, "%s%s%.120s", s->cause, *s->detail ? ": " : "", s->detail);
+        snprintf(ret_text, (size_t)size, *s->detail ? "%s (%.120s)" : "%s", alone, s->detail);
 }
 
 static void verdict_quiet(const struct report_data *d, char *ret_text, int size)
@@ -162,7 +166,9 @@ void report_verdict(struct trace *t, const struct report_data *d, const struct p
             loops++;
     free(seen);
     char who[64] = "The loop was", often[96], where[400];
-    if (d->n_loops > 1)
+    if (d->n_loops > 1 && loops == d->n_loops)
+        snprintf(who, sizeof who, "%s loops were", loops == 2 ? "Both" : "All");
+    else if (d->n_loops > 1)
         snprintf(who, sizeof who, "%d of %d loops %s", loops, d->n_loops, loops == 1 ? "was" : "were");
     if (d->n_stalls == 1)
         snprintf(often, sizeof often, "once, for");
@@ -231,34 +237,41 @@ static bool trust_losses(const struct report_data *d, struct lines *l)
 /* A stall without a stack, and the reasons the recorder gave. */
 static bool trust_stacks(const struct report_data *d, struct lines *l)
 {
-    int64_t without = 0, suppressed = 0, in_gap = 0, with = 0, partial = 0;
+    int64_t without = 0, suppressed = 0, in_gap = 0;
     for (int i = 0; i < d->n_stalls; i++) {
         without += d->stalls[i].stack == NOT_KNOWN;
         suppressed += d->stalls[i].suppressed;
         in_gap += d->stalls[i].in_gap != 0;
-        with += d->stalls[i].stack != NOT_KNOWN;
-        partial += d->stalls[i].partial;
     }
     if (d->session.samples > 0 &&
         line(l, "%s of %s partial", text_count(d->session.samples_partial).s,
-             text_plural(d->session.samples, "sampled stack is", "sampled stacks are").s))
-        return true;
-    if (partial > 0 && line(l, "%s of %s shown with the part of the stack that could be read", text_count(partial).s,
-                            text_plural(with, "stall is", "stalls are").s))
+             text_plural(d->session.samples, "sampled stack", "sampled stacks").s))
         return true;
     char why[300] = "";
     int used = 0;
     for (int i = 0; i < d->n_notices && used < (int)sizeof why - 110; i++)
         if (strcmp(d->notices[i].kind, "no_stack") == 0)
             used += snprintf(why + used, sizeof why - (size_t)used, "%s%.100s", used ? "; " : ": ", d->notices[i].text);
-    if (without > 0 && line(l, "%s of %s no stack%s", text_count(without).s,
-                            text_plural(d->n_stalls, "stall has", "stalls have").s, why))
+    if (without > 0 && line(l, "%s of %s without a stack%s", text_count(without).s,
+                            text_plural(d->n_stalls, "stall", "stalls").s, why))
         return true;
     if (suppressed > 0 && line(l, "%s not taken: more than 5 a minute from one place",
                                text_plural(suppressed, "stack was", "stacks were").s))
         return true;
     return in_gap > 0 && line(l, "%s where events were lost: the cause may be wrong",
                               text_plural(in_gap, "stall lies", "stalls lie").s);
+}
+
+/* A script whose functions have no names in the stacks: how to get them. */
+static const char *nameless_script(const struct report_data *d)
+{
+    for (int i = 0; i < d->n_loops && d->session.scripted <= 0 && d->n_stalls > 0; i++) {
+        if (language_of(d, i) == REMEDY_PYTHON)
+            return "Python functions have no names in these stacks: run it with `python3 -X perf` (3.12 or newer)";
+        if (language_of(d, i) == REMEDY_NODE)
+            return "JavaScript functions have no names in these stacks: run it with `node --perf-basic-prof`";
+    }
+    return NULL;
 }
 
 bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
@@ -280,7 +293,13 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
         if (line(&l, "%s%s", *n->text ? n->text : n->kind, times))
             return true;
     }
-    if (s->recorder_cpu != NOT_KNOWN && s->recorder_cpu >= 0 && s->duration > 0 &&
+    const char *nameless = nameless_script(d);
+    if (nameless && line(&l, "%s", nameless))
+        return true;
+    if (s->recorder_cpu != NOT_KNOWN && s->recorder_cpu >= 0 && s->duration < SHORT &&
+        line(&l, "the recorder used %s of CPU", text_duration(s->recorder_cpu).s))
+        return true;
+    if (s->recorder_cpu != NOT_KNOWN && s->recorder_cpu >= 0 && s->duration >= SHORT &&
         line(&l, "the recorder used %.1f %% of a core", 100 * (double)s->recorder_cpu / (double)s->duration))
         return true;
     if (d->n_loops > 0 && s->tasks <= 0 &&

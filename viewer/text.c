@@ -109,6 +109,16 @@ struct text text_clock(int64_t realtime_ns)
     return t;
 }
 
+struct text text_date(int64_t realtime_ns)
+{
+    struct text t;
+    struct tm tm;
+    time_t s = (time_t)(realtime_ns / NS_PER_S);
+    if (realtime_ns < 0 || !localtime_r(&s, &tm) || strftime(t.s, sizeof t.s, "%Y-%m-%d", &tm) == 0)
+        return (struct text){ "-" };
+    return t;
+}
+
 struct text text_plural(int64_t n, const char *one, const char *many)
 {
     struct text t;

@@ -21,6 +21,7 @@ struct text text_count(int64_t n);      /* "1,204", "9.8 M"; "-" when not known 
 struct text text_percent(double share); /* 0.934 -> "93 %", 0.004 -> "<1 %", 0.999 -> ">99 %" */
 struct text text_offset(int64_t ns);    /* a moment, counted from the start: "12.345 s", "3:12.345", "1:02:03.456" */
 struct text text_clock(int64_t realtime_ns); /* the same on the wall clock: "14:03:11.250", local time */
+struct text text_date(int64_t realtime_ns);  /* and its day: "2026-11-20" */
 
 /* "1 task", "2 tasks", "1,204 tasks". */
 struct text text_plural(int64_t n, const char *one, const char *many);
