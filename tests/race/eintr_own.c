@@ -20,9 +20,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 #if defined __x86_64__
     const greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
     const unsigned char *code = (const unsigned char *)r[REG_RIP];
-    if (r[REG_RAX] == -EINTR && code[-2] == 0x0f && code[-1] == 0x05)
+    bool before = code[0] == 0x0f && code[1] == 0x05, after = code[-2] == 0x0f && code[-1] == 0x05;
+    /* The kernel itself restarts a sleep by restart_syscall, and a handler just before it turns that into EINTR. */
+    if ((after && r[REG_RAX] == -EINTR) || (before && r[REG_RAX] == SYS_restart_syscall))
         b->seen = 1;
-    else if (code[0] == 0x0f && code[1] == 0x05)
+    else if (before)
         b->at_entry++;
 #else
     const ucontext_t *u = context;
