@@ -20,9 +20,6 @@ RECORD  := $(wildcard tracer/record/*.c)
 VIEWER  := $(wildcard viewer/*.c viewer/tui/*.c)
 CLI     := $(wildcard cli/*.c)
 EXAMPLES := $(wildcard examples/*.c)
-UNIT    := $(wildcard tests/unit/test_*.c)
-PLAIN   := $(wildcard tests/race/*.c tests/targets/*.c tests/truth/*.c)
-BENCH   := $(wildcard bench/*.c)
 
 objs     = $(patsubst %.c,$(B)/$(2)/%.o,$(filter %.c,$(1))) $(patsubst %.S,$(B)/$(2)/%.o,$(filter %.S,$(1)))
 # Code in the target is position independent, hides what is not public, and uses TLS that needs no allocation.
@@ -61,9 +58,11 @@ $(B)/libloopscope-rt.a: $(call objs,$(RUNTIME),pic)
 $(B)/librecord.a: $(call objs,$(RECORD),obj)
 	rm -f $@; $(AR) rcs $@ $^
 $(B)/libviewer.a: $(call objs,$(VIEWER),obj)
+	rm -f $@; $(AR) qcs $@ $^ # q: viewer/ and viewer/tui/ have files of one name
+$(B)/libcli.a: $(call objs,$(filter-out cli/main.c,$(CLI)),obj)
 	rm -f $@; $(AR) rcs $@ $^
 $(B)/loopscope: $(call objs,$(CLI),obj) $(B)/librecord.a $(B)/libviewer.a
-	$(CC) $(SAN) $(OPT) -o $@ $(filter %.o,$^) $(B)/libviewer.a $(B)/librecord.a $(RECORD_LIBS) $(VIEWER_LIBS)
+	$(CC) $(SAN) $(OPT) -o $@ $(filter %.o,$^) $(B)/libviewer.a $(B)/librecord.a $(RECORD_LIBS) $(VIEWER_LIBS) -lm
 
 # Programs linked against the runtime, as a user links them.
 LINK_RT = -L$(B) -lloopscope-rt -lloopscope -lpthread -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..'
@@ -72,23 +71,109 @@ $(B)/examples/%: examples/%.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT)
 
-# Tests: Criterion for units; plain programs for races and targets.
+# Tests: Criterion for units; plain programs for races, fuzzers and truth.  A program says in its first lines what it is
+# linked with: "link: -luv".
 TESTLIB := $(call objs,$(wildcard tests/lib/*.c),obj)
-$(B)/tests/unit/%: tests/unit/%.c $(TESTLIB) $(B)/librecord.a $(B)/libviewer.a $(LIBS_OUT)
+HOUSE   := $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a
+LINK_HOUSE = $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) $(VIEWER_LIBS) -lm
+LINK_OWN = $(filter -l%,$(shell sed -n 's/^ \* link: //p' $<))
+$(B)/tests/unit/%: tests/unit/%.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(B)/libviewer.a $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) $(VIEWER_LIBS) -lcriterion -lm
-unit-programs: $(patsubst %.c,$(B)/%,$(UNIT))
-test-programs: $(patsubst %.c,$(B)/%,$(PLAIN))
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) -lcriterion
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) $(LINK_OWN)
+TRUTHLIB := $(call objs,$(wildcard tests/truth/lib/*.c),obj)
+$(B)/tests/truth/%: tests/truth/%.c $(TRUTHLIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(TRUTHLIB) $(LINK_OWN)
 $(B)/tests/%: tests/%.c $(LIBS_OUT)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(shell sed -n 's/^ \* link: //p' $<)
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
 $(B)/bench/%: bench/%.c $(LIBS_OUT) $(B)/librecord.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(shell sed -n 's/^ \* link: //p' $<)
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(LINK_OWN)
+programs = $(patsubst %.c,$(B)/%,$(wildcard $(1)))
+UNITS := $(call programs,tests/unit/test_*.c)
+RACES := $(call programs,tests/race/*.c)
+FUZZERS := $(call programs,tests/fuzz/*.c)
+test-programs: $(UNITS) $(RACES) $(FUZZERS) $(call programs,tests/targets/*.c tests/truth/*.c)
 
-clean: ## remove build/
-	rm -rf $(B)
+# Installs what is missing first, so the rest is a make of its own, which sees it.
+check: ## build and test everything; T='ring/*' selects
+	scripts/deps build check
+	+$(MAKE) all test-programs
+	B=$(B) T='$(or $(T),*)' tests/run
+demo: ## record a real program that nobody here wrote, and report what blocked it
+	scripts/deps build demo
+	+$(MAKE) all
+	B=$(B) scripts/demo
+truth: all $(call programs,tests/truth/*.c) ## compare with programs that block in known ways; SEEDS=20
+	B=$(B) tests/truth/run $(or $(SEEDS),20)
+bench: ## speed, each figure as a ratio of one interleaved run; ONLY=event
+	scripts/deps build bench
+	+$(MAKE) all $(call programs,bench/*.c)
+	B=$(B) bench/run $(ONLY)
 
-.PHONY: all examples unit-programs test-programs clean
+# Each sanitizer has a build directory of its own.  Criterion aborts under tsan, so that one runs plain programs only.
+asan: ## unit and race programs under AddressSanitizer
+	+$(MAKE) B=build-asan SAN=-fsanitize=address OPT='-O1 -g -fno-omit-frame-pointer' sanitized KINDS='unit race'
+ubsan: ## unit programs under UndefinedBehaviorSanitizer
+	+$(MAKE) B=build-ubsan SAN='-fsanitize=undefined -fno-sanitize-recover=all' OPT='-O1 -g' sanitized KINDS=unit
+tsan: ## race programs under ThreadSanitizer
+	+$(MAKE) B=build-tsan SAN=-fsanitize=thread OPT='-O1 -g' sanitized KINDS=race
+fuzz: ## the fuzzers under ASan and UBSan, N=1000000 rounds each
+	+$(MAKE) B=build-fuzz SAN=-fsanitize=address,undefined OPT='-O1 -g' sanitized KINDS=fuzz N=$(or $(N),1000000)
+sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS)) $(if $(findstring race,$(KINDS)),$(RACES)) \
+           $(if $(findstring fuzz,$(KINDS)),$(FUZZERS))
+	B=$(B) T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 tests/run $(KINDS)
+.PHONY: test-programs check demo truth bench asan ubsan tsan fuzz sanitized
+
+# Looking at the source.
+ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \
+         $(wildcard tests/*/*.c tests/*/lib/*.c bench/*.c)
+lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against the commands
+	scripts/deps lint
+	for cc in gcc clang; do for f in $(ALL_C); do \
+	    $$cc $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Werror -fsyntax-only $$f || exit 1; done; done
+	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE \
+	    -D__x86_64__ -Iinclude -I. -I$(B)/gen $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI)
+	scripts/check-man $(B)/loopscope docs/man/loopscope.1
+fmt: ## lay out every .c file with clang-format (headers are laid out by hand, for their comments)
+	clang-format -i $(ALL_C)
+layers: ## who may include what (docs/architecture.md)
+	scripts/check-layers
+symbols: all ## what the libraries in the target export and import
+	B=$(B) scripts/check-symbols
+
+# Installing.
+DEST = $(DESTDIR)$(PREFIX)
+install: all ## into PREFIX (/usr/local), under DESTDIR
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/loopscope $(DEST)/share/man/man1 \
+	    $(DEST)/share/bash-completion/completions $(DEST)/share/zsh/site-functions $(DEST)/share/fish/vendor_completions.d
+	install -m755 $(B)/loopscope $(DEST)/bin/
+	install -m755 $(B)/libloopscope.so $(DEST)/lib/libloopscope.so.1
+	ln -sf libloopscope.so.1 $(DEST)/lib/libloopscope.so
+	install -m755 $(B)/libloopscope-preload.so $(DEST)/lib/
+	install -m644 $(B)/libloopscope-rt.a $(DEST)/lib/
+	install -m644 include/loopscope/*.h $(DEST)/include/loopscope/
+	install -m644 docs/man/loopscope.1 $(DEST)/share/man/man1/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' loopscope.pc.in > $(DEST)/lib/pkgconfig/loopscope.pc
+	$(B)/loopscope completion bash > $(DEST)/share/bash-completion/completions/loopscope
+	$(B)/loopscope completion zsh > $(DEST)/share/zsh/site-functions/_loopscope
+	$(B)/loopscope completion fish > $(DEST)/share/fish/vendor_completions.d/loopscope.fish
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DEST)/,bin/loopscope lib/libloopscope.so lib/libloopscope.so.1 lib/libloopscope-preload.so \
+	    lib/libloopscope-rt.a lib/pkgconfig/loopscope.pc share/man/man1/loopscope.1 \
+	    share/bash-completion/completions/loopscope share/zsh/site-functions/_loopscope \
+	    share/fish/vendor_completions.d/loopscope.fish)
+	rm -rf $(DEST)/include/loopscope
+
+clean: ## remove what was built
+	rm -rf $(B) build-asan build-ubsan build-tsan build-fuzz
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: all examples lint fmt layers symbols install uninstall clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
