@@ -1,0 +1,134 @@
+/* help.c - what each key does on the screen below, and what the signs mean; all of it made from the key table and the
+ * glyph set, so that it cannot be wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view.h"
+
+enum { ENTRIES_MAX = 96, KEYS_W = 14, COLUMN_W = 38, GAP = 1 };
+
+struct entry {
+    enum role role;
+    char keys[KEYS_W * 4], text[64]; /* a title has no keys */
+};
+
+struct help {
+    int n, top;
+    struct entry at[ENTRIES_MAX];
+};
+
+static void add(struct help *h, enum role role, const char *keys, const char *text)
+{
+    if (h->n == ENTRIES_MAX)
+        return;
+    struct entry *e = &h->at[h->n++];
+    e->role = role;
+    snprintf(e->keys, sizeof e->keys, "%s", keys);
+    snprintf(e->text, sizeof e->text, "%s", text);
+}
+
+static void add_section(struct help *h, enum key_section section, unsigned screen)
+{
+    char keys[64], name[KEY_NAME];
+
+    add(h, ROLE_TITLE, "", key_section_names[section]);
+    for (size_t i = 0; i < key_table_size; i++) {
+        const struct key_binding *b = &key_table[i];
+        if (b->section != section || !(b->screens & screen))
+            continue;
+        *keys = 0;
+        for (int k = 0; k < KEYS_PER_REQUEST && b->keys[k]; k++) {
+            keys_name(b->keys[k], term_glyphs()->ascii, name);
+            snprintf(keys + strlen(keys), sizeof keys - strlen(keys), "%s%s", k ? " " : "", name);
+        }
+        add(h, ROLE_HINT_KEY, keys, b->help);
+    }
+    add(h, ROLE_NONE, "", "");
+}
+
+static void add_signs(struct help *h)
+{
+    const struct glyphs *g = term_glyphs();
+    char runs[32], stall[16], life[16];
+
+    snprintf(runs, sizeof runs, "%s%s%s", g->run[1], g->run[4], g->run[8]);
+    snprintf(stall, sizeof stall, "%s%s", g->stall_start, g->stall);
+    snprintf(life, sizeof life, "%s %s", g->born, g->ended);
+    add(h, ROLE_TITLE, "", "SIGNS");
+    add(h, ROLE_RUN, runs, "runs, by share of the column");
+    add(h, ROLE_STALL, stall, "stall: the loop ran nothing else");
+    add(h, ROLE_READY, g->ready, "ready, but the loop was busy");
+    add(h, ROLE_LOCK, g->lock, "waits for a lock or a task");
+    add(h, ROLE_IO, g->io, "waits for I/O");
+    add(h, ROLE_TIMER, g->timer, "waits for a time");
+    add(h, ROLE_EDGE, life, "born, ended");
+    add(h, ROLE_LOST, g->gap, "events were lost here");
+    add(h, ROLE_NONE, "", "A cell shows the worst in it;");
+    add(h, ROLE_NONE, "", "zoom in to see each.");
+}
+
+static int help_open(struct view *v)
+{
+    struct help *h = view_private(v);
+    unsigned screen = view_below(v) ? view_below(v) : ON_TIMELINE;
+
+    for (int s = 0; s < SECTIONS; s++)
+        add_section(h, (enum key_section)s, screen);
+    add_signs(h);
+    return 0;
+}
+
+static int columns(const struct view *v)
+{
+    return v->layout.w / COLUMN_W > 0 ? v->layout.w / COLUMN_W : 1;
+}
+
+static int page(const struct view *v)
+{
+    return v->layout.hints_y - 2;
+}
+
+/* Lines of the longest column when the entries are dealt out. */
+static int height(const struct view *v, const struct help *h)
+{
+    int lines = (h->n + columns(v) - 1) / columns(v);
+    return lines < page(v) ? page(v) : lines;
+}
+
+static void help_draw(struct view *v)
+{
+    const struct help *h = view_private(v);
+    int lines = height(v, h), w = v->layout.w / columns(v);
+
+    term_repeat(1, 0, v->layout.w, ROLE_AXIS, term_glyphs()->rule);
+    term_put(1, 2, v->layout.w, ROLE_TITLE, " help: the keys of this screen ");
+    for (int i = 0; i < h->n; i++) {
+        const struct entry *e = &h->at[i];
+        int y = 2 + i % lines - h->top, x = i / lines * w;
+        if (y < 2 || y >= v->layout.hints_y)
+            continue;
+        int indent = *e->keys ? KEYS_W + GAP : 0;
+        term_put(y, x + 2, KEYS_W, e->role, e->keys);
+        term_put(y, x + 1 + (indent ? 1 : 0) + indent, w - indent - 2, *e->keys ? ROLE_VALUE : e->role, e->text);
+    }
+}
+
+static bool help_request(struct view *v, enum request request)
+{
+    struct help *h = view_private(v);
+
+    if (request == REQ_BACK || request == REQ_HELP) {
+        view_close(v);
+        return true;
+    }
+    return view_scroll(request, page(v), height(v, h), &h->top);
+}
+
+const struct view_ops help_ops = {
+    .bit = ON_HELP,
+    .private_size = sizeof(struct help),
+    .open = help_open,
+    .draw = help_draw,
+    .request = help_request,
+};
