@@ -28,7 +28,7 @@ RECORD_LIBS := -lunwind-x86_64 -ldw -lelf -lsqlite3 -lpthread
 ifeq ($(shell uname -m),aarch64)
 RECORD_LIBS := -lunwind-aarch64 -ldw -lelf -lsqlite3 -lpthread
 endif
-VIEWER_LIBS := -lncursesw -ltinfo
+VIEWER_LIBS := -lncursesw -ltinfo -ljansson
 
 .DEFAULT_GOAL := all
 LIBS_OUT := $(B)/libloopscope.so $(B)/libloopscope-preload.so $(B)/libloopscope-rt.a
