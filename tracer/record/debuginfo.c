@@ -394,7 +394,9 @@ static Dwarf_Frame *find_frame(struct debuginfo *d, uint64_t rel)
         d->cfi_opened = true;
         if (open_module(d)) {
             Elf *elf = dwfl_module_getelf(d->module, &bias);
-            d->cfi = elf ? dwarf_getcfi_elf(elf) : NULL;
+            struct module_eh_table table;
+            if (elf && !module_file_eh_table(d->file, &table)) /* else libunwind has searched it already */
+                d->cfi = dwarf_getcfi_elf(elf);
             Dwarf *dwarf = dwfl_module_getdwarf(d->module, &bias);
             if (dwarf) {
                 d->debug_cfi = dwarf_getcfi(dwarf);

@@ -363,17 +363,35 @@ static struct module_file *mapped_file(struct module_map *map, const struct mapp
     return files_add(map->files, f);
 }
 
-/* What to add to a link-time address of the file, from the mapping itself: the segment it was made of. */
-static uint64_t mapping_bias(const struct mapping *m)
+/* What to add to a link-time address of the file so that it lies in this mapping, if it was made of segment `s`. */
+static bool segment_bias(const struct mapping *m, const struct segment *s, uint64_t *ret_bias)
 {
-    const struct segment *best = NULL;
-    for (int i = 0; i < m->file->n_segments; i++) {
-        const struct segment *s = &m->file->segment[i];
-        if (m->offset >= (s->offset & ~(uint64_t)(PAGE - 1)) && m->offset < s->offset + s->filesz &&
-            (!best || s->executable == m->executable))
-            best = s;
-    }
-    return best ? m->start - m->offset + best->offset - best->vaddr : 0;
+    if (m->offset < (s->offset & ~(uint64_t)(PAGE - 1)) || m->offset >= s->offset + s->filesz)
+        return false;
+    *ret_bias = m->start - m->offset + s->offset - s->vaddr;
+    return true;
+}
+
+static uint64_t code_bias(const struct mapping *m)
+{
+    uint64_t bias = 0;
+    bool found = false;
+    for (int i = 0; i < m->file->n_segments; i++)
+        if (!found || m->file->segment[i].executable)
+            found |= segment_bias(m, &m->file->segment[i], &bias);
+    return bias;
+}
+
+/* Of data the offset alone does not tell: two segments often share a page of the file.  The right one has the bias that
+ * code of the same file has. */
+static uint64_t data_bias(const struct mapping *m, const struct mapping *all, const int *code, int n_code)
+{
+    uint64_t bias = 0;
+    for (int c = n_code - 1; c >= 0; c--)
+        for (int i = 0; all[code[c]].file == m->file && i < m->file->n_segments; i++)
+            if (segment_bias(m, &m->file->segment[i], &bias) && bias == all[code[c]].bias)
+                return bias;
+    return bias;
 }
 
 static bool parse_line(const char *line, struct mapping *ret_mapping, const char **ret_path)
@@ -437,16 +455,18 @@ static void find_files(struct module_map *map, struct mapping *all, char **paths
             m->file = before->file;
         if (!m->file && m->ino && paths[i][0] == '/')
             m->file = mapped_file(map, all, n, m, paths[i]);
-        if (m->file)
+        if (m->file) {
+            m->bias = code_bias(m);
             code[n_code++] = i;
+        }
     }
     for (int i = 0; code && i < n; i++) {
         struct mapping *m = &all[i];
         for (int c = n_code - 1; c >= 0 && !m->file && m->ino; c--)
             if (same_inode(&all[code[c]], m))
                 m->file = all[code[c]].file;
-        if (m->file)
-            m->bias = mapping_bias(m);
+        if (m->file && !m->executable)
+            m->bias = data_bias(m, all, code, n_code);
     }
     free(code);
 }

@@ -54,6 +54,10 @@ static const struct rule rules[] = {
     { "php*", NULL, FRAME_RUNTIME },
     { "lua*", NULL, FRAME_RUNTIME },
     { "liblua*", NULL, FRAME_RUNTIME },
+    { "*", "lua_*", FRAME_RUNTIME },
+    { "*", "luaL_*", FRAME_RUNTIME },
+    { "*", "lua[A-Z]_*", FRAME_RUNTIME },
+    { "_asyncio.cpython-*", NULL, FRAME_RUNTIME },
     /* what extends an interpreter is a library to the program that runs in it */
     { "*.cpython-*.so", NULL, FRAME_LIBRARY },
     { "*.abi3.so", NULL, FRAME_LIBRARY },
@@ -154,7 +158,7 @@ bool noise_is_engine(const char *function)
         /* node: V8's calls between JS and C++, node's start-up and callback scopes */
         "v8::*", "Builtins_*", "uv_*", "node::Start*", "node::SpinEventLoop*", "node::NodeMainInstance::*", "node::InternalMakeCallback*",
         "node::InternalCallbackScope::*", "node::AsyncWrap::MakeCallback*", "node::MakeCallback*", "node::Environment::*",
-        "node::LoadEnvironment*", "node::builtins::*", "node::ExecuteBootstrapper*", "node::Realm::*",
+        "node::crypto::CryptoJob<*", "node::crypto::DeriveBitsJob<*", "node::ThreadPoolWork::*", "node::LoadEnvironment*", "node::builtins::*", "node::ExecuteBootstrapper*", "node::Realm::*",
         /* loops */
         "ls_*", "event_base_*", "g_main_*", "ae[A-Z]*" };
     return any_match(engine, sizeof engine / sizeof *engine, function);

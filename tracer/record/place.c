@@ -29,11 +29,25 @@ struct choice {
     int percent;
 };
 
+/* JIT code whose compiler wrote no map: all that can be said of it is that it is such. */
+static bool is_unnamed_jit(const struct stackbook_frame *f)
+{
+    return !f->module && !f->function;
+}
+
+/* Python and JavaScript may well call a function of theirs main. */
+static bool is_entry(const struct stackbook_frame *f)
+{
+    return f->module && noise_is_entry(f->function);
+}
+
 /* The same function, whatever line it is at.  What has no name goes by where it begins. */
 static bool same_function(const struct stackbook_frame *a, const struct stackbook_frame *b)
 {
     if ((a->module == NULL) != (b->module == NULL) || (a->module && strcmp(a->module, b->module) != 0))
         return false;
+    if (is_unnamed_jit(a) && is_unnamed_jit(b))
+        return true;
     if (a->function && b->function)
         return !strcmp(a->function, b->function);
     return !a->function && !b->function && (a->entry ? a->entry == b->entry : a->address == b->address);
@@ -55,29 +69,33 @@ static int share(const struct sample *s, int n, const struct stackbook_frame *f)
     return with * 100 / n;
 }
 
-/* Is this frame one to blame when frames of this kind are looked for? */
-static bool is_candidate(const struct stackbook_frame *f, enum frame_noise kind)
+/* What is looked for, in this order: later ones only when the ones before found nothing. */
+struct pass {
+    enum frame_noise kind;
+    bool unnamed; /* functions without a name too */
+    bool engine;  /* interpreter and loop machinery too */
+};
+
+static bool is_candidate(const struct stackbook_frame *f, const struct pass *p)
 {
-    return f->noise == kind && !noise_is_entry(f->function) && (kind == FRAME_USER || f->function) &&
-           (kind == FRAME_USER || !noise_is_engine(f->function));
+    return f->noise == p->kind && !is_entry(f) && (p->unnamed || f->function) &&
+           (p->engine || !noise_is_engine(f->function));
 }
 
-/* The deepest function of that kind that SHARED percent are in; when there is none, the one that most are in. */
-static bool choose_kind(const struct sample *s, int n, enum frame_noise kind, struct choice *ret)
+/* The deepest such function that SHARED percent are in; when there is none, the one that most are in. */
+static bool choose_kind(const struct sample *s, int n, const struct pass *p, struct choice *ret)
 {
     struct choice best = { .percent = 0 };
 
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < s[i].n; k++) {
-            if (!is_candidate(&s[i].frame[k], kind))
-                continue;
-            int percent = share(s, n, &s[i].frame[k]);
-            if (percent > best.percent && best.percent < SHARED)
-                best = (struct choice){ i, k, percent };
-            if (best.percent >= SHARED)
-                break; /* frames further out in this sample are less deep */
-        }
-    *ret = best;
+        for (int k = 0; k < s[i].n && best.percent < SHARED; k++)
+            if (is_candidate(&s[i].frame[k], p)) {
+                int percent = share(s, n, &s[i].frame[k]);
+                if (percent > best.percent)
+                    best = (struct choice){ i, k, percent };
+            }
+    if (best.percent > 0)
+        *ret = best;
     return best.percent > 0;
 }
 
@@ -92,7 +110,7 @@ static int builtin_of(const struct sample *s)
     for (int k = engine - 1; k >= 0; k--)
         if (s->frame[k].function && (s->frame[k].noise == FRAME_RUNTIME || s->frame[k].noise == FRAME_LIBRARY))
             return k;
-    return -1;
+    return engine > 0 && is_unnamed_jit(&s->frame[engine - 1]) ? engine - 1 : -1;
 }
 
 static bool choose_builtin(const struct sample *s, int n, struct choice *ret)
@@ -109,22 +127,33 @@ static bool choose_builtin(const struct sample *s, int n, struct choice *ret)
     return best.percent > 0;
 }
 
-static bool choose_any(const struct sample *s, int n, struct choice *ret)
-{
-    for (int named = 1; named >= 0; named--)
-        for (int i = 0; i < n; i++)
-            for (int k = 0; k < s[i].n; k++)
-                if (s[i].frame[k].function || !named) {
-                    *ret = (struct choice){ i, k, share(s, n, &s[i].frame[k]) };
-                    return true;
-                }
-    return false;
-}
-
 static bool choose(const struct sample *s, int n, struct choice *ret)
 {
-    return choose_kind(s, n, FRAME_USER, ret) || choose_builtin(s, n, ret) || choose_kind(s, n, FRAME_LIBRARY, ret) ||
-           choose_kind(s, n, FRAME_RUNTIME, ret) || choose_any(s, n, ret);
+    static const struct pass own[] = { { FRAME_USER, false, true }, { FRAME_USER, true, true } };
+    static const struct pass other[] = { { FRAME_LIBRARY, false, false },
+                                         { FRAME_RUNTIME, false, false },
+                                         { FRAME_RUNTIME, false, true },
+                                         { FRAME_LIBRARY, true, true },
+                                         { FRAME_RUNTIME, true, true } };
+    static const struct pass eval_loop = { FRAME_RUNTIME, false, true };
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (choose_kind(s, n, &own[i], ret))
+            return true;
+    if (choose_builtin(s, n, ret)) {
+        /* Each sample in another one: it is the script itself that computes, and only the eval loop is in all. */
+        struct choice engine;
+        if (ret->percent < SHARED && choose_kind(s, n, &eval_loop, &engine) && engine.percent >= SHARED)
+            *ret = engine;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (choose_kind(s, n, &other[i], ret))
+            return true;
+    if (s[0].n == 0)
+        return false;
+    *ret = (struct choice){ 0, 0, share(s, n, &s[0].frame[0]) }; /* main, then */
+    return true;
 }
 
 /* Of the samples that are in the chosen function, the one that tells most: whole, and with a line. */
@@ -162,11 +191,12 @@ static uint64_t hash_text(uint64_t h, const char *text)
 /* A function as text: its name, else where it begins. */
 static void function_text(const struct stackbook_frame *f, char *ret, size_t size)
 {
-    const char *module = f->module ? basename_of(f->module) : "[jit]";
     if (f->function)
         snprintf(ret, size, "%s", f->function);
+    else if (is_unnamed_jit(f))
+        snprintf(ret, size, "[jit code]");
     else
-        snprintf(ret, size, "%s+0x%llx", module, (unsigned long long)(f->entry ? f->entry : f->address));
+        snprintf(ret, size, "%s+0x%llx", basename_of(f->module), (unsigned long long)(f->entry ? f->entry : f->address));
 }
 
 /* The chosen function and up to two outside of it.  The program's own are preferred: what stands between them may differ
@@ -180,7 +210,7 @@ static void fingerprint(const struct sample *s, int frame, char ret[static 33])
 
     for (int i = frame, printed = 0; i < s->n && printed < PRINTED; i++) {
         const struct stackbook_frame *f = &s->frame[i];
-        if (i > frame && ((own && f->noise != FRAME_USER) || noise_is_entry(f->function) || noise_is_engine(f->function) ||
+        if (i > frame && ((own && f->noise != FRAME_USER) || is_entry(f) || noise_is_engine(f->function) ||
                           same_function(f, last))) /* how deep a recursion was says nothing */
             continue;
         function_text(f, text, sizeof text);

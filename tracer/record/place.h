@@ -9,7 +9,7 @@
 #include "stackbook.h"
 
 struct place {
-    char function[128];   /* "module+0x1234" when it has no name */
+    char function[128];   /* "module+0x1234" when it has no name, "[jit code]" */
     char file[256];       /* "" when not known */
     int line;
     int percent;          /* of the samples that have it */

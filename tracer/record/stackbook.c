@@ -11,11 +11,6 @@ struct module_entry {
     int64_t id;
 };
 
-struct frame_entry {
-    const struct module_file *file;
-    struct stackbook_frame f;
-};
-
 struct stack_entry {
     int64_t parent; /* 0: none */
     int64_t frame;
@@ -32,7 +27,7 @@ struct stackbook {
     struct stackbook_sink sink;
     struct module_entry *module;
     size_t n_modules, module_room;
-    struct frame_entry *frame;
+    struct stackbook_frame *frame;
     size_t n_frames, frame_room;
     struct stack_entry *stack;
     size_t n_stacks, stack_room;
@@ -46,9 +41,9 @@ static uint64_t mix(uint64_t h, uint64_t v)
     return h ^ h >> 32;
 }
 
-static uint64_t frame_hash(const struct frame_entry *e)
+static uint64_t frame_hash(const struct stackbook_frame *f)
 {
-    return mix(mix(mix((uintptr_t)e->file, e->f.address), (uint64_t)e->f.depth), (uintptr_t)e->f.function);
+    return mix(mix(mix((uintptr_t)f->module, f->address), (uint64_t)f->depth), (uintptr_t)f->function);
 }
 
 static uint64_t stack_hash(const struct stack_entry *e)
@@ -56,11 +51,12 @@ static uint64_t stack_hash(const struct stack_entry *e)
     return mix(mix(1, (uint64_t)e->parent), (uint64_t)e->frame);
 }
 
-/* JIT code has no file, and another function may be at its address later: the name is a part of the key. */
-static bool same_frame(const struct frame_entry *a, const struct frame_entry *b)
+/* Texts are interned, so pointers are compared.  JIT code has no module, and another function may be at its address
+ * later: the name is a part of the key. */
+static bool same_frame(const struct stackbook_frame *a, const struct stackbook_frame *b)
 {
-    return a->file == b->file && a->f.address == b->f.address && a->f.depth == b->f.depth && a->f.function == b->f.function &&
-           a->f.line == b->f.line;
+    return a->module == b->module && a->address == b->address && a->depth == b->depth && a->function == b->function &&
+           a->line == b->line;
 }
 
 /* Room for one element more; false when out of memory. */
@@ -101,24 +97,23 @@ static bool index_grow(struct index *x, size_t n, bool *ret_empty)
     return true;
 }
 
-static int64_t add_frame(struct stackbook *b, const struct frame_entry *e, int64_t module)
+static int64_t add_frame(struct stackbook *b, const struct stackbook_frame *f, int64_t module)
 {
-    uint64_t hash = frame_hash(e);
+    uint64_t hash = frame_hash(f);
     bool empty;
 
     for (size_t i = hash & (b->frames.room - 1); b->frames.room && b->frames.slot[i]; i = (i + 1) & (b->frames.room - 1))
-        if (same_frame(&b->frame[b->frames.slot[i] - 1], e))
+        if (same_frame(&b->frame[b->frames.slot[i] - 1], f))
             return b->frames.slot[i];
     if (!grow((void **)&b->frame, &b->frame_room, b->n_frames, sizeof *b->frame) || !index_grow(&b->frames, b->n_frames, &empty))
         return 0;
     for (size_t i = 0; empty && i < b->n_frames; i++)
         index_put(&b->frames, frame_hash(&b->frame[i]), (uint32_t)i + 1);
     int64_t id = (int64_t)++b->n_frames;
-    b->frame[id - 1] = *e;
-    b->frame[id - 1].f.id = id;
+    b->frame[id - 1] = *f;
+    b->frame[id - 1].id = id;
     index_put(&b->frames, hash, (uint32_t)id);
-    if (b->sink.frame) {
-        const struct stackbook_frame *f = &e->f;
+    if (b->sink.frame)
         b->sink.frame(b->sink.ctx, &(struct row_frame){ .id = id,
                                                         .module = module,
                                                         .address = (int64_t)f->address,
@@ -127,7 +122,6 @@ static int64_t add_frame(struct stackbook *b, const struct frame_entry *e, int64
                                                         .line = f->line ? f->line : ROW_NULL,
                                                         .language = f->language,
                                                         .noise = f->noise });
-    }
     return id;
 }
 
@@ -186,17 +180,16 @@ static int64_t add_address(struct stackbook *b, int64_t process, struct module_m
 
     for (int i = n - 1; i >= 0; i--) {
         const struct symbol *y = &symbol[i];
-        struct frame_entry e = { .file = ref.file,
-                                 .f = { .function = y->function,
-                                        .file = y->file,
-                                        .line = y->line,
-                                        .language = y->language,
-                                        .noise = y->noise,
-                                        .module = ref.file ? module_file_path(ref.file) : NULL,
-                                        .address = ref.file ? ref.rel : exact ? ip : ip - 1,
-                                        .entry = y->entry,
-                                        .depth = n - 1 - i } };
-        *ret_frame = add_frame(b, &e, module);
+        struct stackbook_frame f = { .function = y->function,
+                                     .file = y->file,
+                                     .line = y->line,
+                                     .language = y->language,
+                                     .noise = y->noise,
+                                     .module = ref.file ? module_file_path(ref.file) : NULL,
+                                     .address = ref.file ? ref.rel : exact ? ip : ip - 1,
+                                     .entry = y->entry,
+                                     .depth = n - 1 - i };
+        *ret_frame = add_frame(b, &f, module);
         stack = *ret_frame ? add_stack(b, stack, *ret_frame) : 0;
         if (!stack)
             return 0;
@@ -222,6 +215,22 @@ int64_t stackbook_add(struct stackbook *b, int64_t process, struct module_map *m
     return stack;
 }
 
+int64_t stackbook_put(struct stackbook *b, const struct stackbook_frame *frames, int n, bool partial)
+{
+    int64_t stack = 0;
+
+    for (int i = n - 1; i >= 0; i--) {
+        int64_t frame = add_frame(b, &frames[i], ROW_NULL);
+        stack = frame ? add_stack(b, stack, frame) : 0;
+        if (!stack)
+            return ROW_NULL;
+    }
+    if (!stack)
+        return ROW_NULL;
+    b->stack[stack - 1].partial = partial;
+    return stack;
+}
+
 int64_t stackbook_caller(struct stackbook *b, int64_t process, struct module_map *map, struct symbolizer *symbolizer,
                          uint64_t return_address)
 {
@@ -243,7 +252,7 @@ int stackbook_frames(const struct stackbook *b, int64_t stack, struct stackbook_
 {
     int n = 0;
     while (n < max && stack > 0 && stack <= (int64_t)b->n_stacks) {
-        ret_frames[n++] = b->frame[b->stack[stack - 1].frame - 1].f;
+        ret_frames[n++] = b->frame[b->stack[stack - 1].frame - 1];
         stack = b->stack[stack - 1].parent;
     }
     return n;

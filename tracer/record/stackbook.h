@@ -46,6 +46,8 @@ int64_t stackbook_address(struct stackbook *book, int64_t process, struct module
 /* A stack of one frame for a lone return address (call.stack when there was no copy); ROW_NULL for address 0. */
 int64_t stackbook_caller(struct stackbook *book, int64_t process, struct module_map *map,
                          struct symbolizer *symbolizer, uint64_t return_address);
+/* A stack of frames that are known already, innermost first; texts are compared by pointer.  For tests and fixtures. */
+int64_t stackbook_put(struct stackbook *book, const struct stackbook_frame *frames, int n, bool partial);
 /* The frames of a stack, innermost first; returns how many (<= max). */
 int stackbook_frames(const struct stackbook *book, int64_t stack, struct stackbook_frame *ret_frames, int max);
 /* Was it marked partial when it was added? */

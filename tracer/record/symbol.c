@@ -119,10 +119,10 @@ static char *demangled(struct symbolizer *s, const char *name)
     return text;
 }
 
-/* As a programmer wrote it: "foo.constprop.0" is foo. */
+/* As a programmer wrote it: "foo.constprop.0" and "foo@@VERSION" are foo. */
 static const char *readable(struct symbolizer *s, const char *name)
 {
-    static const char *const clones[] = { ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv.", ".llvm." };
+    static const char *const clones[] = { ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv.", ".llvm.", "@" };
     char buf[512];
 
     if (!name)

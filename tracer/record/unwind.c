@@ -206,22 +206,60 @@ static bool is_root(struct unwinder *u)
 #endif
 }
 
-/* Only frame 0 can be at a place where its frame pointer is not set up: read its next instruction. */
+#if defined __x86_64__
+/* The code at the frame's ip, when it is nothing but the end of a function: it says itself where the caller is.  So do
+ * trampolines without a frame (CPython's for perf: sub, call, add, ret). */
+static bool step_epilogue(struct unwinder *u)
+{
+    /* pop takes a register in machine order, ours are in DWARF order */
+    static const int order[8] = { 0, 2, 1, 3, 7, 6, 4, 5 };
+    unsigned char code[32];
+    struct ls_regs regs = u->regs;
+    uint64_t known = u->known, sp = regs.r[LS_REG_SP];
+    size_t n = module_map_read(u->map, regs.r[LS_REG_IP], code, sizeof code);
+
+    for (size_t i = 0; i + 7 <= n;) {
+        const unsigned char *c = code + i;
+        if (c[0] == 0x48 && c[1] == 0x83 && c[2] == 0xc4) { /* add $imm8,%rsp */
+            sp += (uint64_t)(int64_t)(signed char)c[3];
+            i += 4;
+        } else if ((c[0] & 0xf8) == 0x58 || (c[0] == 0x41 && (c[1] & 0xf8) == 0x58)) { /* pop */
+            int reg = c[0] == 0x41 ? 8 + (c[1] & 7) : order[c[0] & 7];
+            if (!read_word(u, sp, &regs.r[reg]))
+                return false;
+            known |= 1ull << reg;
+            sp += 8;
+            i += c[0] == 0x41 ? 2 : 1;
+        } else if (c[0] == 0xc3 || c[0] == 0xc2) { /* ret */
+            if (!read_word(u, sp, &regs.r[LS_REG_IP]) || !is_code(u, regs.r[LS_REG_IP] - 1))
+                return false;
+            regs.r[LS_REG_SP] = sp + 8 + (c[0] == 0xc2 ? c[1] | (uint64_t)c[2] << 8 : 0);
+            u->regs = regs;
+            u->known = known;
+            return true;
+        } else {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Only frame 0 can be at a place where its frame pointer is not set up: its next instruction tells. */
 static bool step_prologue(struct unwinder *u)
 {
-#if defined __x86_64__
-    uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP], fp = u->regs.r[LS_REG_FP], ra;
-    unsigned char code[3] = { 0 };
+    uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP], fp = u->regs.r[LS_REG_FP], up_fp, ra;
     bool fp_known = u->known >> LS_REG_FP & 1;
+    unsigned char code[3] = { 0 };
 
     module_map_read(u->map, ip, code, sizeof code);
     if (code[0] == 0x48 && code[1] == 0x89 && code[2] == 0xe5) { /* mov %rsp,%rbp: the push before it is done */
-        if (!read_word(u, sp + 8, &ra) || !is_code(u, ra - 1) || !read_word(u, sp, &u->regs.r[LS_REG_FP]))
+        if (!read_word(u, sp, &up_fp) || !read_word(u, sp + 8, &ra) || !is_code(u, ra - 1))
             return false;
+        u->regs.r[LS_REG_FP] = up_fp;
         u->known |= 1ull << LS_REG_FP;
         sp += 16;
-    } else if (code[0] == 0x55 || code[0] == 0xc3 || code[0] == 0xc2 || !fp_known || fp < sp || fp % 8) {
-        if (!read_word(u, sp, &ra) || !is_code(u, ra - 1)) /* push %rbp, ret, or code that uses no frame pointer */
+    } else if (code[0] == 0x55 || !fp_known || fp < sp || fp % 8) { /* push %rbp, or code that has no frame pointer */
+        if (!read_word(u, sp, &ra) || !is_code(u, ra - 1))
             return false;
         sp += 8;
     } else {
@@ -230,11 +268,19 @@ static bool step_prologue(struct unwinder *u)
     u->regs.r[LS_REG_IP] = ra;
     u->regs.r[LS_REG_SP] = sp;
     return true;
+}
 #else
+static bool step_epilogue(struct unwinder *u)
+{
     (void)u;
     return false;
-#endif
 }
+static bool step_prologue(struct unwinder *u)
+{
+    (void)u;
+    return false;
+}
+#endif
 
 static enum step step_frame_pointer(struct unwinder *u, bool first)
 {
@@ -244,7 +290,7 @@ static enum step step_frame_pointer(struct unwinder *u, bool first)
         return STEP_END;
     if (!is_code(u, ip - !u->exact))
         return STEP_LOST;
-    if (first && step_prologue(u))
+    if (step_epilogue(u) || (first && step_prologue(u)))
         return STEP_ON;
     if (!(u->known >> LS_REG_FP & 1))
         return STEP_LOST;
@@ -260,15 +306,11 @@ static enum step step_frame_pointer(struct unwinder *u, bool first)
     return STEP_ON;
 }
 
-/* libdw's CFI, for a file whose table libunwind cannot search. */
+/* libdw's CFI, for what libunwind does not find: the file has no table, or says it in .debug_frame only. */
 static int step_debuginfo(struct unwinder *u, bool *ret_signal)
 {
     struct module_ref ref = module_map_peek(u->map, u->regs.r[LS_REG_IP] - !u->exact);
-    struct module_eh_table table;
-
-    if (!ref.file || !ref.executable || module_file_eh_table(ref.file, &table))
-        return -ENOENT;
-    struct debuginfo *d = module_file_debuginfo(ref.file);
+    struct debuginfo *d = ref.file && ref.executable ? module_file_debuginfo(ref.file) : NULL;
     return d ? debuginfo_step(d, ref.rel, &u->regs, &u->known, ret_signal, read_word, u) : -ENOENT;
 }
 
@@ -277,14 +319,15 @@ static int step_debuginfo(struct unwinder *u, bool *ret_signal)
 /* Takes all registers out of a cursor; ip and sp of the frame are known better. */
 static void take_registers(struct unwinder *u, unw_cursor_t *cursor)
 {
+    uint64_t known = 1ull << LS_REG_IP | 1ull << LS_REG_SP;
     unw_word_t value;
-    u->known = 0;
+
     for (int reg = 0; reg < LS_REG_USED; reg++)
-        if (reg == LS_REG_IP || reg == LS_REG_SP || unw_get_reg(cursor, reg, &value) == 0) {
-            if (reg != LS_REG_IP && reg != LS_REG_SP)
-                u->regs.r[reg] = value;
-            u->known |= 1ull << reg;
+        if (reg != LS_REG_IP && reg != LS_REG_SP && unw_get_reg(cursor, reg, &value) == 0) {
+            u->regs.r[reg] = value;
+            known |= 1ull << reg;
         }
+    u->known = known; /* not before: the cursor asks access_reg for what is still in a register */
 }
 
 static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
@@ -349,8 +392,8 @@ void unwind_stack(struct unwinder *u, struct module_map *map, const struct stack
             return;
         }
         uint64_t up_ip = u->regs.r[LS_REG_IP], up_sp = u->regs.r[LS_REG_SP];
-        if (up_ip < LOWEST_CODE) {
-            ret_frames->partial = up_ip != 0;
+        if (up_ip < LOWEST_CODE || !is_code(u, up_ip - !u->exact)) {
+            ret_frames->partial = up_ip != 0; /* 0: where start-up code put an end to the chain */
             return;
         }
         if (up_sp <= sp && (up_ip == ip || ++switches > STACK_SWITCHES))
