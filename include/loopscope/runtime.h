@@ -1,0 +1,159 @@
+/* runtime.h - an event loop with coroutines that can be watched: every task, await and wake of a program written with
+ * it is in the trace, without one line of tracing code.
+ *
+ * One loop a thread.  A task is a coroutine with a stack of its own; an ordinary C function is one when it is spawned.
+ * Tasks are cooperative: one runs until it awaits something (every call below that takes a deadline, and ls_yield).
+ *
+ *     static intptr_t fetch(void *arg)
+ *     {
+ *         ls_sleep(1 * LS_SEC);                   // this task waits, the loop runs the others
+ *         return (intptr_t)arg;
+ *     }
+ *     static intptr_t app(void *arg)
+ *     {
+ *         struct ls_task *t[3];
+ *         for (long i = 0; i < 3; i++)
+ *             t[i] = ls_spawn(fetch, (void *)i, "fetch-%ld", i);
+ *         intptr_t out[3];
+ *         return ls_gather(t, 3, out, LS_NEVER);  // results in the order of the tasks, not of their end
+ *     }
+ *     int main(void) { return (int)ls_run(app, NULL, NULL); }
+ *
+ * Link with -lloopscope-rt -lloopscope -lpthread.
+ *
+ * Conventions.  `int` results are 0, or -1 with errno.  The last argument of what waits is a deadline: absolute, in ns
+ * (ls_after(ns), LS_NEVER; a deadline that has passed tries once and does not wait).  What waits may fail with
+ *     ETIMEDOUT  the deadline passed        ECANCELED  ls_cancel was called (once for each call), or the loop is closing
+ *     EPERM      not inside a task, or a handle of another thread's loop
+ * A task fails by returning -1 with errno set; that errno is kept for whoever awaits it.
+ * A handle used wrongly (twice, after its end, on another thread) is an error, never a crash: ls_error_text() names it,
+ * and LOOPSCOPE_DEBUG=1 in the environment prints it. */
+#ifndef LOOPSCOPE_RUNTIME_H
+#define LOOPSCOPE_RUNTIME_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <loopscope/probe.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint64_t ls_ns; /* nanoseconds: a span, or a time on CLOCK_MONOTONIC */
+
+#define LS_US    ((ls_ns)1000)
+#define LS_MS    ((ls_ns)1000000)
+#define LS_SEC   ((ls_ns)1000000000)
+#define LS_NEVER UINT64_MAX
+
+struct ls_task; /* a handle, never to be dereferenced */
+typedef intptr_t ls_fn(void *arg);
+
+struct ls_opts {
+    const char *name;  /* of the loop in the trace; NULL: "loop" */
+    size_t stack_size; /* of each task, guard page included; 0: 64 KiB */
+    uint64_t seed;     /* != 0: ready tasks run in an order that this number decides, to shake out ordering bugs */
+};
+
+/* Runs fn as task "main" on a new loop of this thread, and returns what it returned; -1 and errno (EBUSY: this thread
+ * has a loop already) when it could not start.  When fn is over, the tasks that are left are cancelled (from then on
+ * every await returns ECANCELED) and run to their end; one that keeps awaiting all the same is abandoned and named. */
+intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts);
+
+/* Starts a task: it is ready at once and runs when the others have had their turn.  The name is printf style (NULL: the
+ * function's name).  The handle must be given back: by ls_await or ls_gather when they succeed, or by ls_detach.
+ * NULL and errno when there is no memory, or the loop is closing (ECANCELED).
+ *     struct ls_task *ls_spawn(ls_fn *fn, void *arg, const char *name, ...); */
+#define ls_spawn(fn, arg, ...) ls_spawn_at(LS_SITE(#fn), (fn), (arg), __VA_ARGS__)
+
+/* One more reference: the handle may be awaited or detached once more.  Returns the handle, NULL when it is not valid. */
+struct ls_task *ls_ref(struct ls_task *task);
+/* Gives the handle back without waiting; the task runs on.  NULL is allowed. */
+int ls_detach(struct ls_task *task);
+
+/* Waits for the end of a task.  0: it is over, its result is in *ret_result (may be NULL; when it is -1, errno is the
+ * task's), the handle is spent.  -1: it is not, the handle is still yours.  EINVAL: not a handle, or a spent one; EBUSY:
+ * somebody else awaits it; EDEADLK: it is this task itself, or one that waits for this task.
+ *     int ls_await(struct ls_task *task, intptr_t *ret_result, ls_ns deadline); */
+#define ls_await(task, ret_result, deadline) ls_await_at(LS_SITE(__func__), (task), (ret_result), (deadline))
+
+/* Waits for n tasks; results in the order of `tasks`.  0: all are over, every handle is spent.  -1: all handles are
+ * still yours.  ls_gather ends at the first task that fails, with its errno (the others run on); ls_gather_all waits for
+ * all, and the result of one that failed is its -errno.  ret_results may be NULL.
+ *     int ls_gather(struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline); */
+#define ls_gather(tasks, n, ret_results, deadline) \
+    ls_gather_at(LS_SITE(__func__), (tasks), (n), (ret_results), (deadline), 0)
+#define ls_gather_all(tasks, n, ret_results, deadline) \
+    ls_gather_at(LS_SITE(__func__), (tasks), (n), (ret_results), (deadline), 1)
+
+/* Asks a task to end: its current or next await returns ECANCELED, once.  One that has not begun never runs.  `why` is a
+ * literal (may be NULL) that the task reads with ls_cancel_why().  -1, ESRCH: the task is over. */
+int ls_cancel(struct ls_task *task, const char *why);
+const char *ls_cancel_why(void);
+
+/*     int ls_sleep(ls_ns ns);    int ls_sleep_until(ls_ns time);    int ls_yield(void); */
+#define ls_sleep(ns)         ls_sleep_at(LS_SITE(__func__), ls_after(ns))
+#define ls_sleep_until(time) ls_sleep_at(LS_SITE(__func__), (time))
+#define ls_yield()           ls_yield_at(LS_SITE(__func__))
+
+/* Runs fn(arg) on another thread, where it may block.  0: it is over, *ret_result is what it returned (may be NULL; when
+ * it is -1, errno is fn's).  -1: this task waits no longer, but fn may still run and its result will be dropped; so what
+ * arg points to must outlive fn.  ls_run returns after every fn has.
+ *     int ls_to_thread(ls_fn *fn, void *arg, intptr_t *ret_result, ls_ns deadline); */
+#define ls_to_thread(fn, arg, ret_result, deadline) \
+    ls_to_thread_at(LS_SITE(__func__), (fn), #fn, (arg), (ret_result), (deadline))
+
+/* Waits until fd is ready for one of events (POLLIN, POLLOUT); returns those that are, POLLERR and POLLHUP included.
+ * For any library that has a socket.  One reader and one writer may wait on an fd; a second one fails with EBUSY.
+ *     int ls_wait_fd(int fd, int events, ls_ns deadline); */
+#define ls_wait_fd(fd, events, deadline) ls_wait_fd_at(LS_SITE(__func__), (fd), (events), (deadline))
+
+/* As read, write, accept and connect, but it is the task that waits, not the thread; the fd may be blocking or not.
+ * ls_write writes all n bytes, and raises no SIGPIPE on sockets; when it is stopped in the middle it returns what it has
+ * written.  The fd from ls_accept is non-blocking and close-on-exec.
+ *     ssize_t ls_read(int fd, void *buf, size_t n, ls_ns deadline);
+ *     ssize_t ls_write(int fd, const void *buf, size_t n, ls_ns deadline);
+ *     int ls_accept(int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
+ *     int ls_connect_fd(int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline); */
+#define ls_read(fd, buf, n, deadline)           ls_read_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
+#define ls_write(fd, buf, n, deadline)          ls_write_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
+#define ls_accept(fd, addr, len, deadline)      ls_accept_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
+#define ls_connect_fd(fd, addr, len, deadline)  ls_connect_fd_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
+/* Closes fd; who waits on it gets EBADF.  (After a plain close() its waiters wait on: nothing tells the loop.) */
+int ls_close(int fd);
+
+struct ls_task *ls_self(void);                    /* the running task; NULL outside.  Not a reference */
+const char *ls_task_name(struct ls_task *task);   /* NULL when the handle is not valid */
+ls_ns ls_now(void);                               /* CLOCK_MONOTONIC */
+ls_ns ls_after(ls_ns ns);                         /* ls_now() + ns, LS_NEVER when that is too far */
+const char *ls_error_text(void);                  /* what was wrong with the last handle used wrongly on this thread */
+
+/* Private part: what the macros call. */
+#define LS_SITE(function)                                          \
+    (__extension__({                                               \
+        static struct ls_site ls_site_ = LS_SITE_INIT(function);   \
+        &ls_site_;                                                 \
+    }))
+struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
+    __attribute__((format(printf, 4, 5)));
+int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline);
+int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[],
+                 ls_ns deadline, int all);
+int ls_sleep_at(struct ls_site *site, ls_ns time);
+int ls_yield_at(struct ls_site *site);
+int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result,
+                    ls_ns deadline);
+int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline);
+ssize_t ls_read_at(struct ls_site *site, int fd, void *buf, size_t n, ls_ns deadline);
+ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_ns deadline);
+int ls_accept_at(struct ls_site *site, int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
+int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

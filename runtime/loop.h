@@ -1,0 +1,136 @@
+/* loop.h - the loop of a thread and its tasks: what the files of the runtime share.
+ *
+ * Everything here belongs to the loop's thread; the one exception is the pool's queue (pool.c), under its mutex.
+ *
+ * A task is in one state at a time, and on the ready queue exactly when it is READY:
+ *     spawn -> READY -> RUNNING -> (await) PARKED -> (wake) READY -> ... -> DONE -> (no reference left) FREE
+ * Who parks cleans up after itself: it leaves the lists it was on when it runs again, whatever woke it.  The first wake
+ * wins; the others find it not PARKED and do nothing. */
+#ifndef LSRT_LOOP_H
+#define LSRT_LOOP_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <loopscope/runtime.h>
+
+#include "context.h"
+#include "stack.h"
+#include "timer.h"
+
+enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_DONE, TASK_ABANDONED };
+
+/* A task that waits for others: for `left` of them, or for the first that fails. */
+struct gate {
+    struct task *task;
+    size_t left;
+    bool first_failure;
+    struct task *failed;
+};
+/* One of the tasks that a gate waits for; on that task's list, in the memory of the one who waits. */
+struct waiter {
+    struct waiter *next, **link;
+    struct gate *gate;
+};
+
+struct task {
+    struct ctx ctx;
+    struct task *next; /* in the ready queue, or in the free list */
+    struct stack *stack; /* NULL before its first and after its last run */
+    uint8_t state;     /* enum task_state */
+    uint8_t why;       /* PARKED: enum ls_why */
+    bool cancel;       /* asked to end, not told yet */
+    bool cancelled;    /* was told */
+    int code;          /* PARKED -> READY: 0 or errno of the wait */
+    uint32_t timer;    /* place of its deadline + 1, timer.c */
+    uint32_t probe_id; /* in the trace, 0: not known there (yet) */
+    uint64_t timer_seq;
+    ls_fn *fn;
+    void *arg;
+    intptr_t result; /* DONE */
+    int error;       /* DONE: errno when the result is -1 */
+    uint32_t refs;   /* handles out there */
+    uint32_t awaiters; /* of them, being awaited */
+    uint32_t refused;  /* awaits refused while the loop closes */
+    struct waiter *waiters;
+    struct task *awaits; /* PARKED in ls_await: for this one */
+    struct ls_site *site; /* of the spawn */
+    const char *cancel_why;
+    uint32_t index, generation; /* what a handle is made of */
+    uint32_t parent;            /* probe id */
+    char name[44];              /* kept after its end, for the message about a spent handle */
+};
+
+#define TASKS_A_CHUNK 64 /* tasks are never moved */
+
+struct fd_state;
+struct pool;
+
+struct loop {
+    struct ctx ctx; /* the thread's own stack, where the loop polls */
+    struct task *current; /* NULL: the loop itself */
+    struct task *ready, **ready_end;
+    unsigned dispatched;  /* tasks run since the last poll */
+    ls_ns tick;           /* coarse clock at the last poll */
+    uint64_t seed;
+    struct timer_heap timers;
+    struct stack_pool stacks;
+
+    struct task **chunks; /* all tasks, by index */
+    uint32_t chunk_count, task_count;
+    struct task *free;
+    struct task *main;
+    uint32_t live;     /* tasks that are not over */
+    uint32_t outside;  /* tasks that something outside may wake: an fd, a thread */
+    uint16_t id;       /* in handles */
+    bool closing;
+
+    int epoll;
+    bool no_pwait2;       /* the kernel lacks epoll_pwait2 */
+    struct fd_state *fds; /* by number, fd.c */
+    size_t fd_count;
+    int doubt;            /* first of the fds whose registration is to be checked, -1 none; fd.c */
+    ls_ns doubt_due;
+    struct pool *pool;    /* made when first needed, pool.c */
+};
+
+/* loop.c */
+struct loop *lsrt_loop(void); /* this thread's, NULL when it has none */
+ls_ns lsrt_now(void);
+void lsrt_ready(struct loop *l, struct task *t);
+void lsrt_wake(struct loop *l, struct task *t, int code);
+/* Suspends the running task until lsrt_wake; 0 or errno: the code of the wake, ETIMEDOUT, ECANCELED. */
+int lsrt_park(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *site, ls_ns deadline);
+_Noreturn void lsrt_leave_for_good(struct loop *l); /* the running task is DONE */
+/* The running task's loop; NULL after setting errno (EPERM) and the error text. */
+struct loop *lsrt_inside(const char *call);
+int lsrt_misuse(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* -1 */
+
+/* task.c */
+void lsrt_task_begin(struct loop *l, struct task *t); /* its first run is next: gives it a stack, or ends it */
+void lsrt_task_cancel_all(struct loop *l);
+void lsrt_tasks_free(struct loop *l);
+struct ls_task *lsrt_task_handle(struct loop *l, struct task *t);
+uint32_t lsrt_task_probe_id(struct task *t); /* 0 for NULL */
+
+/* fd.c */
+void lsrt_fd_event(struct loop *l, uint64_t data, uint32_t events);
+ls_ns lsrt_fd_doubts(struct loop *l); /* checks the doubts that are due; when to come back, or LS_NEVER */
+void lsrt_fds_free(struct loop *l);
+
+/* pool.c */
+#define LSRT_POOL_EVENT UINT64_MAX /* data of the epoll event: jobs are done */
+void lsrt_pool_collect(struct loop *l);
+void lsrt_pool_free(struct loop *l); /* waits for the jobs that run */
+
+/* The public result of an errno. */
+static inline int lsrt_result(int error)
+{
+    if (!error)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+#endif

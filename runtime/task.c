@@ -1,0 +1,422 @@
+/* task.c - the life of a task: spawn, end, handles, await, gather, cancel.  Runs on the loop's thread.
+ *
+ * A handle is a number (loop, generation, index), not an address: one that is spent, made up or from another thread is
+ * found out by comparing, and never followed. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDEX_BITS 24
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+
+_Static_assert(sizeof(uintptr_t) == 8, "a handle holds 16 bits of loop, 24 of generation and 24 of index");
+
+struct ls_task *lsrt_task_handle(struct loop *l, struct task *t)
+{
+    return (struct ls_task *)((uintptr_t)l->id << 48 | (uintptr_t)(t->generation & INDEX_MASK) << INDEX_BITS | t->index);
+}
+
+static struct task *task_at(struct loop *l, uint32_t index)
+{
+    return &l->chunks[index / TASKS_A_CHUNK][index % TASKS_A_CHUNK];
+}
+
+/* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
+static struct task *task_of(struct loop *l, struct ls_task *handle, const char *call)
+{
+    uintptr_t h = (uintptr_t)handle;
+    uint32_t index = (uint32_t)h & INDEX_MASK, generation = (uint32_t)(h >> INDEX_BITS) & INDEX_MASK;
+    if (!handle) {
+        lsrt_misuse(EINVAL, "%s: the task is NULL", call);
+        return NULL;
+    }
+    if (h >> 48 != l->id) {
+        lsrt_misuse(EPERM, "%s: task %u is of another loop (%u, this is %u): a task belongs to its thread", call,
+                    index, (unsigned)(h >> 48), l->id);
+        return NULL;
+    }
+    if (index >= l->task_count) {
+        lsrt_misuse(EINVAL, "%s: not a task", call);
+        return NULL;
+    }
+    struct task *t = task_at(l, index);
+    if (generation == (t->generation & INDEX_MASK) && t->state != TASK_FREE && (t->refs || t == l->current))
+        return t;
+    bool last_one = generation == ((t->generation - (t->state == TASK_FREE)) & INDEX_MASK);
+    if (last_one)
+        lsrt_misuse(EINVAL, "%s: task '%s' was awaited or detached already", call, t->name);
+    else
+        lsrt_misuse(EINVAL, "%s: the task of this handle is long gone (its place is now '%s')", call, t->name);
+    return NULL;
+}
+
+uint32_t lsrt_task_probe_id(struct task *t)
+{
+    if (!t)
+        return 0;
+    if (!t->probe_id) /* recording began after its spawn */
+        t->probe_id = ls_probe_task_new(t->parent, t->site, t->name);
+    return t->probe_id;
+}
+
+static struct task *task_new(struct loop *l)
+{
+    struct task *t = l->free;
+    if (t) {
+        l->free = t->next;
+        return t;
+    }
+    if (l->task_count == l->chunk_count * TASKS_A_CHUNK) {
+        if (l->task_count > INDEX_MASK - TASKS_A_CHUNK)
+            return NULL;
+        /* The table doubles at each power of two. */
+        if (!(l->chunk_count & (l->chunk_count - 1))) {
+            size_t room = l->chunk_count ? 2 * (size_t)l->chunk_count : 1;
+            struct task **chunks = realloc(l->chunks, room * sizeof *chunks);
+            if (!chunks)
+                return NULL;
+            l->chunks = chunks;
+        }
+        if (!(l->chunks[l->chunk_count] = calloc(TASKS_A_CHUNK, sizeof(struct task))))
+            return NULL;
+        l->chunk_count++;
+    }
+    t = task_at(l, l->task_count);
+    t->index = l->task_count++;
+    t->generation = 1;
+    return t;
+}
+
+static void task_free(struct loop *l, struct task *t)
+{
+    t->state = TASK_FREE;
+    t->generation++; /* every handle of it is spent now */
+    t->next = l->free;
+    l->free = t;
+}
+
+static void unref(struct loop *l, struct task *t)
+{
+    if (--t->refs == 0 && t->state == TASK_DONE)
+        task_free(l, t);
+}
+
+static void set_name(struct task *t, struct ls_site *site, const char *format, va_list ap)
+{
+    if (format && strchr(format, '%'))
+        vsnprintf(t->name, sizeof t->name, format, ap);
+    else { /* the common case, without printf's cost */
+        const char *name = format ? format : site->function;
+        size_t n = strnlen(name, sizeof t->name - 1);
+        memcpy(t->name, name, n);
+        t->name[n] = 0;
+    }
+}
+
+struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
+{
+    struct loop *l = lsrt_loop();
+    if (!l || (l->main && !l->current)) {
+        lsrt_misuse(EPERM, "ls_spawn: not inside a task");
+        return NULL;
+    }
+    if (l->closing) {
+        errno = ECANCELED;
+        return NULL;
+    }
+    struct task *t = task_new(l);
+    if (!t) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    uint32_t index = t->index, generation = t->generation;
+    *t = (struct task){ .fn = fn, .arg = arg, .site = site, .refs = 1, .index = index, .generation = generation };
+    va_list ap;
+    va_start(ap, name);
+    set_name(t, site, name, ap);
+    va_end(ap);
+    if (!l->main)
+        l->main = t;
+    l->live++;
+    if (ls_probe_on()) {
+        t->parent = lsrt_task_probe_id(l->current);
+        t->probe_id = ls_probe_task_new(t->parent, site, t->name);
+    }
+    lsrt_ready(l, t);
+    return lsrt_task_handle(l, t);
+}
+
+/* Over: keeps the result, wakes who waits for it. */
+static void end(struct loop *l, struct task *t, intptr_t result, int error)
+{
+    bool failed = result == -1;
+    t->result = result;
+    t->error = failed ? error : 0;
+    t->state = TASK_DONE;
+    l->live--;
+    if (ls_probe_on()) {
+        enum ls_outcome outcome = !failed                                ? LS_OUTCOME_OK
+                                  : t->cancelled && error == ECANCELED ? LS_OUTCOME_CANCELLED
+                                                                         : LS_OUTCOME_ERROR;
+        ls_probe_task_end(lsrt_task_probe_id(t), outcome, failed ? error : result);
+    }
+    for (struct waiter *w = t->waiters; w; w = w->next) {
+        struct gate *g = w->gate;
+        g->left--;
+        if (failed && g->first_failure && !g->failed)
+            g->failed = t;
+        if (!g->left || g->failed)
+            lsrt_wake(l, g->task, 0);
+    }
+    if (!t->refs)
+        task_free(l, t);
+}
+
+static void task_main(void *arg)
+{
+    struct task *t = arg;
+    ctx_entered();
+    errno = 0;
+    intptr_t result = t->fn(t->arg);
+    struct loop *l = lsrt_loop();
+    end(l, t, result, errno);
+    lsrt_leave_for_good(l);
+}
+
+void lsrt_task_begin(struct loop *l, struct task *t)
+{
+    if (t->cancel) {
+        t->cancelled = true;
+        end(l, t, -1, ECANCELED);
+    } else if ((t->stack = lsrt_stack_get(&l->stacks))) {
+        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main, t);
+#ifdef LSRT_TSAN
+        t->ctx.fiber = t->stack->fiber;
+#endif
+    } else
+        end(l, t, -1, ENOMEM);
+}
+
+/* Takes the result of a task that is over; the handle is spent. */
+static intptr_t take(struct loop *l, struct task *t)
+{
+    intptr_t result = t->result;
+    if (ls_probe_on())
+        ls_probe_task_observed(lsrt_task_probe_id(t));
+    unref(l, t);
+    return result;
+}
+
+static void waiter_link(struct waiter *w, struct task *t, struct gate *g)
+{
+    w->gate = g;
+    w->next = t->waiters;
+    w->link = &t->waiters;
+    if (w->next)
+        w->next->link = &w->next;
+    t->waiters = w;
+    t->awaiters++;
+}
+
+static void waiter_unlink(struct waiter *w, struct task *t)
+{
+    *w->link = w->next;
+    if (w->next)
+        w->next->link = w->link;
+    t->awaiters--;
+}
+
+/* 0, or why `self` may not wait for t: every handle is in use, or t waits for self. */
+static int may_await(struct task *self, struct task *t, const char *call)
+{
+    if (t->awaiters >= t->refs && t != self)
+        return lsrt_misuse(EBUSY, "%s: somebody awaits task '%s' already", call, t->name);
+    for (struct task *u = t; u; u = u->state == TASK_PARKED ? u->awaits : NULL)
+        if (u == self)
+            return lsrt_misuse(EDEADLK, "%s: task '%s' would wait for itself through '%s'", call, self->name, t->name);
+    return 0;
+}
+
+int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline)
+{
+    struct loop *l = lsrt_inside("ls_await");
+    struct task *t = l ? task_of(l, task, "ls_await") : NULL;
+    if (!t || may_await(l->current, t, "ls_await"))
+        return -1;
+    if (t->state != TASK_DONE) {
+        struct task *self = l->current;
+        struct gate gate = { .task = self, .left = 1 };
+        struct waiter w;
+        waiter_link(&w, t, &gate);
+        self->awaits = t;
+        int code = lsrt_park(l, LS_WHY_TASK, ls_probe_on() ? lsrt_task_probe_id(t) : 0, site, deadline);
+        self->awaits = NULL;
+        waiter_unlink(&w, t);
+        if (code)
+            return lsrt_result(code);
+    }
+    int error = t->error;
+    intptr_t result = take(l, t);
+    if (ret_result)
+        *ret_result = result;
+    if (result == -1)
+        errno = error;
+    return 0;
+}
+
+/* Looks the handles up and puts a waiter on each task, so that a handle that is there twice is found out.  0 or -1;
+ * *ret_linked: how many were linked all the same. */
+static int gather_link(struct loop *l, struct ls_task *const tasks[], size_t n, struct gate *gate, struct waiter *w,
+                       struct task **ret_t, size_t *ret_linked)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct task *t = task_of(l, tasks[i], "ls_gather");
+        if (!t || may_await(l->current, t, "ls_gather"))
+            return -1;
+        if (t->state != TASK_DONE)
+            gate->left++;
+        else if (t->result == -1 && gate->first_failure && !gate->failed)
+            gate->failed = t;
+        waiter_link(&w[i], t, gate);
+        ret_t[i] = t;
+        *ret_linked = i + 1;
+    }
+    return 0;
+}
+
+/* Until the gate opens; 0, or errno of the wait or of the first task that failed. */
+static int gather_wait(struct loop *l, struct gate *gate, size_t n, struct ls_site *site, ls_ns deadline)
+{
+    int code = 0;
+    if (gate->left && !gate->failed) {
+        uint32_t group = 0;
+        if (ls_probe_on()) {
+            char name[40];
+            snprintf(name, sizeof name, "gather of %zu", n);
+            group = ls_probe_object_new(LS_OBJECT_GROUP, name, site, -1);
+        }
+        code = lsrt_park(l, LS_WHY_GROUP, group, site, deadline);
+        if (group)
+            ls_probe_object_end(group);
+    }
+    return code ? code : gate->failed ? gate->failed->error : 0;
+}
+
+int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline,
+                 int all)
+{
+    struct loop *l = lsrt_inside("ls_gather");
+    if (!l)
+        return -1;
+    struct waiter few_w[8], *w = few_w;
+    struct task *few_t[8], **t = few_t;
+    void *many = NULL;
+    if (n > 8) { /* a task's stack is small */
+        if (!(many = calloc(n, sizeof *w + sizeof *t)))
+            return -1;
+        w = many;
+        t = (struct task **)(w + n);
+    }
+    struct gate gate = { .task = l->current, .first_failure = !all };
+    size_t linked = 0;
+    int error = gather_link(l, tasks, n, &gate, w, t, &linked) ? errno : gather_wait(l, &gate, n, site, deadline);
+    for (size_t i = 0; i < linked; i++)
+        waiter_unlink(&w[i], t[i]);
+    for (size_t i = 0; i < n && !error; i++) {
+        int failed = t[i]->error;
+        intptr_t result = take(l, t[i]);
+        if (ret_results)
+            ret_results[i] = all && failed ? -failed : result;
+    }
+    free(many);
+    return lsrt_result(error);
+}
+
+struct ls_task *ls_ref(struct ls_task *task)
+{
+    struct loop *l = lsrt_inside("ls_ref");
+    struct task *t = l ? task_of(l, task, "ls_ref") : NULL;
+    if (!t)
+        return NULL;
+    t->refs++;
+    return task;
+}
+
+int ls_detach(struct ls_task *task)
+{
+    if (!task)
+        return 0;
+    struct loop *l = lsrt_inside("ls_detach");
+    struct task *t = l ? task_of(l, task, "ls_detach") : NULL;
+    if (!t)
+        return -1;
+    if (t->awaiters >= t->refs)
+        return lsrt_misuse(EBUSY, "ls_detach: somebody awaits task '%s'", t->name);
+    unref(l, t);
+    return 0;
+}
+
+static void cancel(struct loop *l, struct task *t, const char *why)
+{
+    t->cancel_why = why;
+    if (t->state == TASK_PARKED) {
+        t->cancelled = true;
+        lsrt_wake(l, t, ECANCELED);
+    } else
+        t->cancel = true;
+}
+
+int ls_cancel(struct ls_task *task, const char *why)
+{
+    struct loop *l = lsrt_inside("ls_cancel");
+    struct task *t = l ? task_of(l, task, "ls_cancel") : NULL;
+    if (!t)
+        return -1;
+    if (t->state == TASK_DONE)
+        return lsrt_result(ESRCH);
+    cancel(l, t, why);
+    return 0;
+}
+
+const char *ls_cancel_why(void)
+{
+    struct loop *l = lsrt_inside("ls_cancel_why");
+    return l ? l->current->cancel_why : NULL;
+}
+
+void lsrt_task_cancel_all(struct loop *l)
+{
+    bool debug = getenv("LOOPSCOPE_DEBUG") != NULL;
+    for (uint32_t i = 0; i < l->task_count; i++) {
+        struct task *t = task_at(l, i);
+        if (t->state != TASK_READY && t->state != TASK_PARKED)
+            continue;
+        if (debug)
+            fprintf(stderr, "loopscope: task '%s' was not over when ls_run's function returned: cancelled\n", t->name);
+        cancel(l, t, "the loop is closing");
+    }
+}
+
+void lsrt_tasks_free(struct loop *l)
+{
+    for (uint32_t i = 0; i < l->chunk_count; i++)
+        free(l->chunks[i]);
+    free(l->chunks);
+}
+
+struct ls_task *ls_self(void)
+{
+    struct loop *l = lsrt_loop();
+    return l && l->current ? lsrt_task_handle(l, l->current) : NULL;
+}
+
+const char *ls_task_name(struct ls_task *task)
+{
+    struct loop *l = lsrt_inside("ls_task_name");
+    struct task *t = l ? task_of(l, task, "ls_task_name") : NULL;
+    return t ? t->name : NULL;
+}

@@ -1,0 +1,76 @@
+/* timer.c - see timer.h.  Four children a node: half the levels of a binary heap, and they share a cache line. */
+#include "timer.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "loop.h"
+
+static bool earlier(const struct timer *a, const struct timer *b)
+{
+    return a->when != b->when ? a->when < b->when : a->task->timer_seq < b->task->timer_seq;
+}
+
+static void put(struct timer_heap *h, size_t i, struct timer x)
+{
+    h->at[i] = x;
+    x.task->timer = (uint32_t)i + 1;
+}
+
+static void sift_up(struct timer_heap *h, size_t i, struct timer x)
+{
+    while (i > 0 && earlier(&x, &h->at[(i - 1) / 4])) {
+        put(h, i, h->at[(i - 1) / 4]);
+        i = (i - 1) / 4;
+    }
+    put(h, i, x);
+}
+
+static void sift_down(struct timer_heap *h, size_t i, struct timer x)
+{
+    for (;;) {
+        size_t first = 4 * i + 1, least = first;
+        if (first >= h->count)
+            break;
+        for (size_t k = first + 1; k < h->count && k < first + 4; k++)
+            if (earlier(&h->at[k], &h->at[least]))
+                least = k;
+        if (!earlier(&h->at[least], &x))
+            break;
+        put(h, i, h->at[least]);
+        i = least;
+    }
+    put(h, i, x);
+}
+
+int lsrt_timer_add(struct timer_heap *h, struct task *t, ls_ns when)
+{
+    if (h->count == h->room) {
+        size_t room = h->room ? 2 * h->room : 64;
+        struct timer *at = realloc(h->at, room * sizeof *at);
+        if (!at)
+            return ENOMEM;
+        h->at = at;
+        h->room = room;
+    }
+    t->timer_seq = ++h->seq;
+    h->count++;
+    sift_up(h, h->count - 1, (struct timer){ when, t });
+    return 0;
+}
+
+void lsrt_timer_remove(struct timer_heap *h, struct task *t)
+{
+    if (!t->timer)
+        return;
+    size_t i = t->timer - 1;
+    t->timer = 0;
+    struct timer last = h->at[--h->count];
+    if (i == h->count)
+        return;
+    if (i > 0 && earlier(&last, &h->at[(i - 1) / 4]))
+        sift_up(h, i, last);
+    else
+        sift_down(h, i, last);
+}

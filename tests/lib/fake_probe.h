@@ -1,0 +1,118 @@
+/* fake_probe.h - a probe that writes what it is told into a string: tests read the runtime's story as text.
+ *
+ * Include it first, in one .c of a test: it defines every function of probe.h, and so takes the place of libloopscope. */
+#ifndef TESTS_FAKE_PROBE_H
+#define TESTS_FAKE_PROBE_H
+
+#define LS_PROBE_PLAIN /* the functions, not the macros that ask first */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <loopscope/probe.h>
+
+int ls_recording;
+
+static struct {
+    char text[1 << 16];
+    size_t used;
+    uint32_t tasks, objects;
+    char names[64][32]; /* by task id; "loop" is 0 */
+    int polls;
+    const void *lo, *hi;
+} fake = { .names = { "loop" } };
+
+static void fake_say(const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    if (fake.used < sizeof fake.text)
+        fake.used += (size_t)vsnprintf(fake.text + fake.used, sizeof fake.text - fake.used, format, ap);
+    va_end(ap);
+}
+static const char *fake_name(uint64_t task)
+{
+    return task < 64 ? fake.names[task] : "?";
+}
+static const char *fake_why(enum ls_why why)
+{
+    static const char *const names[] = { [LS_WHY_SPAWN] = "-", [LS_WHY_YIELD] = "yield", [LS_WHY_SLEEP] = "sleep",
+                                         [LS_WHY_FD] = "fd", [LS_WHY_TASK] = "task", [LS_WHY_GROUP] = "group",
+                                         [LS_WHY_THREAD] = "thread", [LS_WHY_END] = "end", [LS_WHYS] = NULL };
+    return names[why] ? names[why] : "?";
+}
+
+void ls_probe_loop(const char *name)
+{
+    if (ls_recording)
+        fake_say("loop %s\n", name);
+}
+void ls_probe_loop_end(void)
+{
+    if (ls_recording)
+        fake_say("loop end\n");
+}
+void ls_probe_poll_enter(void)
+{
+    fake.polls++;
+}
+void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns)
+{
+    (void)ready, (void)asked, (void)timeout_ns;
+}
+uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name)
+{
+    uint32_t id = ++fake.tasks;
+    if (id < 64)
+        snprintf(fake.names[id], sizeof fake.names[id], "%s", name ? name : site->function);
+    fake_say("new %s by %s\n", fake_name(id), fake_name(parent));
+    return id;
+}
+void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result)
+{
+    fake_say("end %s %s %d\n", fake_name(task),
+             outcome == LS_OUTCOME_OK ? "ok" : outcome == LS_OUTCOME_ERROR ? "error" : "cancelled", (int)result);
+}
+void ls_probe_task_observed(uint32_t task)
+{
+    fake_say("observed %s\n", fake_name(task));
+}
+void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to)
+{
+    fake_say("%s -> %s: %s", fake_name(from), fake_name(to), fake_why(why));
+    if (why == LS_WHY_TASK)
+        fake_say(" %s", fake_name(target));
+    if (site)
+        fake_say(" in %s", site->function);
+    fake_say("\n");
+}
+void ls_probe_wake(uint32_t task, uint32_t waker)
+{
+    fake_say("wake %s by %s\n", fake_name(task), fake_name(waker));
+}
+void ls_probe_stack(const void *lo, const void *hi)
+{
+    fake.lo = lo;
+    fake.hi = hi;
+}
+uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd)
+{
+    (void)kind, (void)site, (void)fd;
+    fake_say("object %s\n", name);
+    return ++fake.objects;
+}
+void ls_probe_object_end(uint32_t object)
+{
+    (void)object;
+    fake_say("object end\n");
+}
+uint64_t ls_probe_now(void)
+{
+    return 1;
+}
+void ls_probe_mark(const char *name, double value, uint64_t start)
+{
+    (void)name, (void)value, (void)start; /* comes from another thread: not part of the story */
+}
+
+#endif
