@@ -67,7 +67,7 @@ static int read_range(const struct values *v, struct trace *t, struct report_ran
     const char *texts[] = { v->from, v->to }, *names[] = { "--from", "--to" };
     int64_t *moments[] = { &ret_range->from, &ret_range->to };
     for (int i = 0; i < 2; i++)
-        if (texts[i] && text_scan_moment(texts[i], report_t0(t), moments[i]) != 0)
+        if (texts[i] && human_scan_moment(texts[i], report_t0(t), moments[i]) != 0)
             return complain(2, "report: %s: '%s' is no time; use 12.5s from the start, or 14:03:11", names[i], texts[i]);
     if (ret_range->from >= ret_range->to)
         return complain(2, "report: --from is not before --to: nothing lies between");
@@ -96,7 +96,7 @@ static int judge_gates(const struct values *v, struct gate *const *gates, int n,
             break;
         case GATE_NOT_DETERMINED:
             complain(0, "report: %s: not determined: %s events were lost; add 'or lost>0' to fail then", v->fail_if[i],
-                     text_count(d->session.lost).s);
+                     human_count(d->session.lost).s);
             break;
         case GATE_FALSE: break;
         }

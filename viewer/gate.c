@@ -128,7 +128,7 @@ static int parse_value(struct parser *s, enum unit unit, double *ret_value)
     int64_t ns;
     blanks(s);
     if (unit == UNIT_TIME) {
-        const char *stop = text_scan_duration(s->p, &ns);
+        const char *stop = human_scan_duration(s->p, &ns);
         if (!stop)
             return -1;
         s->p = stop;

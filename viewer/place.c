@@ -147,9 +147,9 @@ void place_frame(const struct report_frame *f, char *ret_text, int size)
     char name[64];
     if (*f->function) {
         snprintf(name, sizeof name, "%.63s", f->function);
-        text_clean(name, ret_text, size < 64 ? size : 64); /* the cut may have split a character */
+        human_clean(name, ret_text, size < 64 ? size : 64); /* the cut may have split a character */
         if (strlen(f->function) > sizeof name - 1)
-            text_cut(ret_text, 50);
+            human_cut(ret_text, 50);
     } else if (*f->module) {
         snprintf(ret_text, (size_t)size, "%.48s+0x%" PRIx64, base_name(f->module), (uint64_t)f->address);
     } else {

@@ -1,6 +1,6 @@
 /* place.h - stalls grouped by where in the code they happened, and a stack made short.  Pure. */
-#ifndef LOOPSCOPE_PLACE_H
-#define LOOPSCOPE_PLACE_H
+#ifndef LOOPSCOPE_VIEWER_PLACE_H
+#define LOOPSCOPE_VIEWER_PLACE_H
 
 #include "query_report.h"
 

@@ -42,18 +42,22 @@ static char *pool_take(struct pool *p, size_t n)
     return c->bytes + c->used - n;
 }
 
-/* A text column, safe to show; "" for NULL. */
-static const char *text_of(struct pool *p, sqlite3_stmt *s, int column)
+/* A copy that is safe to show; "" for NULL. */
+static const char *safe(struct pool *p, const char *raw)
 {
-    const char *raw = (const char *)sqlite3_column_text(s, column);
     if (!raw || !*raw)
         return "";
     size_t size = strnlen(raw, 4096) + 1;
     char *copy = pool_take(p, size);
     if (!copy)
         return "";
-    text_clean(raw, copy, (int)size);
+    human_clean(raw, copy, (int)size);
     return copy;
+}
+
+static const char *text_of(struct pool *p, sqlite3_stmt *s, int column)
+{
+    return safe(p, (const char *)sqlite3_column_text(s, column));
 }
 
 /* One more zeroed element of a growing array; a scratch element when memory is short. */
@@ -180,12 +184,15 @@ static int64_t last_moment(struct trace *t)
 static void load_session(struct trace *t, struct report_data *d)
 {
     struct report_session *s = &d->session;
-    s->path = t->path;
-    s->version = meta_text(t, d->pool, "version");
+    s->path = safe(d->pool, t->path);
+    s->version = meta_text(t, d->pool, "loopscope_version");
     s->host = meta_text(t, d->pool, "host");
     s->kernel = meta_text(t, d->pool, "kernel");
     s->clock = meta_text(t, d->pool, "clock");
     s->argv = meta_text(t, d->pool, "argv");
+    s->ended_by = meta_text(t, d->pool, "ended_by");
+    s->attached = meta_int(t, "processes_attached");
+    s->refused = meta_int(t, "threads_refused");
     s->t0_realtime = report_t0(t);
     s->duration = meta_int(t, "duration_ns");
     s->duration = s->duration == NOT_KNOWN ? last_moment(t) : clip(s->duration, 0, TIME_MAX);
@@ -588,7 +595,7 @@ void report_free(struct report_data *d)
 static void column_text(sqlite3_stmt *s, int column, char *ret_text, int size)
 {
     const char *raw = (const char *)sqlite3_column_text(s, column);
-    text_clean(raw ? raw : "", ret_text, size);
+    human_clean(raw ? raw : "", ret_text, size);
 }
 
 int report_stack(struct trace *t, int64_t id, struct report_frame *ret_frames, int max)

@@ -1,6 +1,6 @@
 /* query_report.h - everything the report needs from a trace, read in one pass over each table.
  *
- * Times are ns from the start of the recording; NOT_KNOWN (text.h) where the file has NULL.  Texts are never NULL
+ * Times are ns from the start of the recording; NOT_KNOWN (human.h) where the file has NULL.  Texts are never NULL
  * unless said, safe to show (no control characters, valid UTF-8), and live as long as the struct report_data. */
 #ifndef LOOPSCOPE_QUERY_REPORT_H
 #define LOOPSCOPE_QUERY_REPORT_H
@@ -9,16 +9,18 @@
 #include <stdint.h>
 
 #include "query.h"
-#include "text.h"
+#include "human.h"
 
 struct report_session {
     const char *path;             /* of the trace */
     const char *version, *host, *kernel, *clock, *argv;
+    const char *ended_by;         /* "stop", "duration" ...; "": the program's end */
     int64_t t0_realtime, duration, threshold, call_min; /* threshold has its default when not known */
     int64_t events, lost;         /* lost: by the gap rows inside the range, or meta when that says more */
     int64_t rows_lost, recorder_cpu, exit_status, exit_signal;
     bool finalized, recording;    /* recording: not finalized, and the recorder lives */
     int64_t threads, tasks;       /* how many there are */
+    int64_t attached, refused;    /* processes that took the preload; threads that found no slot */
     int64_t scripted;             /* frames that have a name in Python or JavaScript */
     int64_t samples, samples_partial; /* stacks taken while stalls lasted */
 };

@@ -40,11 +40,11 @@ static const char *off(const struct page *p, enum role role)
 static void flow(const struct page *p, int indent, char *const *pieces, int n, const char *between, int max_lines,
                  enum role role)
 {
-    int column = indent, room = p->width - indent, lines = 1, gap = text_width(between);
+    int column = indent, room = p->width - indent, lines = 1, gap = human_width(between);
     fprintf(p->f, "%*s%s", indent, "", on(p, role));
     for (int i = 0; i < n; i++) {
-        text_cut(pieces[i], room);
-        int need = text_width(pieces[i]) + (i + 1 < n ? gap - (between[gap - 1] == ' ') : 0);
+        human_cut(pieces[i], room);
+        int need = human_width(pieces[i]) + (i + 1 < n ? gap - (between[gap - 1] == ' ') : 0);
         bool last_line = lines == max_lines, more = i + 1 < n;
         if (i > 0 && column + need + (last_line && more ? gap + 2 : 0) > p->width) {
             if (last_line) {
@@ -56,10 +56,10 @@ static void flow(const struct page *p, int indent, char *const *pieces, int n, c
             lines++;
         }
         fprintf(p->f, "%s", pieces[i]);
-        column += text_width(pieces[i]);
+        column += human_width(pieces[i]);
         if (more) {
             /* A separator at the end of a line keeps no blank behind it. */
-            int next = text_width(pieces[i + 1]) < room ? text_width(pieces[i + 1]) : room;
+            int next = human_width(pieces[i + 1]) < room ? human_width(pieces[i + 1]) : room;
             bool wraps = column + gap + next + (i + 2 < n ? gap - 1 : 0) > p->width && lines < max_lines;
             int keep = wraps && between[gap - 1] == ' ' ? gap - 1 : gap;
             fprintf(p->f, "%.*s", keep, between);
@@ -72,14 +72,14 @@ static void flow(const struct page *p, int indent, char *const *pieces, int n, c
 /* A sentence after `lead`, wrapped between words; the lines after the first begin at `hang`. */
 static void paragraph(const struct page *p, const char *lead, int hang, const char *text, enum role role)
 {
-    int column = text_width(lead);
+    int column = human_width(lead);
     fprintf(p->f, "%s%s", lead, on(p, role));
     for (const char *word = text; *word;) {
         int length = (int)strcspn(word, " ");
         char copy[512];
         snprintf(copy, sizeof copy, "%.*s", length, word);
-        text_cut(copy, p->width - hang);
-        int width = text_width(copy);
+        human_cut(copy, p->width - hang);
+        int width = human_width(copy);
         if (word != text && column + 1 + width > p->width) {
             fprintf(p->f, "\n%*s", hang, "");
             column = hang;
@@ -123,12 +123,12 @@ __attribute__((format(printf, 3, 4))) static void cell(struct table *t, int colu
     va_start(args, format);
     vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
-    text_clean(raw, t->cells[t->rows][column], CELL); /* a cut may have split a character */
+    human_clean(raw, t->cells[t->rows][column], CELL); /* a cut may have split a character */
 }
 
 static void print_cell(const struct page *p, const char *text, int width, bool left, bool last)
 {
-    int pad = width - text_width(text);
+    int pad = width - human_width(text);
     pad = pad > 0 ? pad : 0;
     if (left)
         fprintf(p->f, "%s%*s", text, last ? 0 : pad, "");
@@ -140,9 +140,9 @@ static void table_print(const struct page *p, struct table *t)
 {
     int width[COLUMNS], total = 0;
     for (int c = 0; c < t->columns; c++) {
-        width[c] = text_width(t->title[c]);
+        width[c] = human_width(t->title[c]);
         for (int r = 0; r < t->rows; r++) {
-            int w = text_width(t->cells[r][c]);
+            int w = human_width(t->cells[r][c]);
             width[c] = w > width[c] ? w : width[c];
         }
         total += width[c] + (c ? 2 : 1);
@@ -162,7 +162,7 @@ static void table_print(const struct page *p, struct table *t)
         for (int c = 0; c < t->columns; c++) {
             char text[CELL];
             snprintf(text, sizeof text, "%s", r < 0 ? t->title[c] : t->cells[r][c]);
-            text_cut(text, width[c]);
+            human_cut(text, width[c]);
             /* The title of the first column starts one column further left than what is under it. */
             bool last = c + 1 == t->columns || (c + 2 == t->columns && r >= 0 && !*t->cells[r][c + 1]);
             print_cell(p, text, width[c] + (r < 0 && c == 0), t->left[c], last && t->left[c]);
@@ -185,28 +185,28 @@ static void heading(const struct page *p, const struct report_data *d)
     const struct report_process *first = d->n_processes ? &d->processes[0] : NULL;
     if (d->n_processes > 1)
         snprintf(parts[n++], sizeof *parts, "%.60s (%s, %s)", report_program(d),
-                 text_plural(d->n_processes, "process", "processes").s, text_plural(s->threads, "thread", "threads").s);
+                 human_plural(d->n_processes, "process", "processes").s, human_plural(s->threads, "thread", "threads").s);
     else if (first && s->threads > 1)
         snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ", %s)", report_program(d), first->pid,
-                 text_plural(s->threads, "thread", "threads").s);
+                 human_plural(s->threads, "thread", "threads").s);
     else if (first)
         snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ")", report_program(d), first->pid);
     else
         snprintf(parts[n++], sizeof *parts, "%.60s", report_program(d));
     if (d->ranged)
-        snprintf(parts[n++], sizeof *parts, "%s to %s of %s", text_offset(d->from).s, text_offset(d->to).s,
-                 text_duration(s->duration).s);
+        snprintf(parts[n++], sizeof *parts, "%s to %s of %s", human_offset(d->from).s, human_offset(d->to).s,
+                 human_duration(s->duration).s);
     else
-        snprintf(parts[n++], sizeof *parts, "%s", text_duration(s->duration).s);
+        snprintf(parts[n++], sizeof *parts, "%s", human_duration(s->duration).s);
     if (s->t0_realtime != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "from %s %.8s", text_date(s->t0_realtime).s, text_clock(s->t0_realtime).s);
-    snprintf(parts[n++], sizeof *parts, "%s", text_plural(d->n_loops, "loop", "loops").s);
+        snprintf(parts[n++], sizeof *parts, "from %s %.8s", human_date(s->t0_realtime).s, human_clock(s->t0_realtime).s);
+    snprintf(parts[n++], sizeof *parts, "%s", human_plural(d->n_loops, "loop", "loops").s);
     if (s->tasks > 0)
-        snprintf(parts[n++], sizeof *parts, "%s", text_plural(s->tasks, "task", "tasks").s);
+        snprintf(parts[n++], sizeof *parts, "%s", human_plural(s->tasks, "task", "tasks").s);
     if (s->events != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "%s", text_plural(s->events, "event", "events").s);
+        snprintf(parts[n++], sizeof *parts, "%s", human_plural(s->events, "event", "events").s);
     if (s->lost != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "%s lost", text_count(s->lost).s);
+        snprintf(parts[n++], sizeof *parts, "%s lost", human_count(s->lost).s);
     for (int i = 0; i < n; i++)
         list[i] = parts[i];
     flow(p, 0, list, n, ", ", 4, PLAIN);
@@ -230,10 +230,10 @@ static int held_up(const struct report_data *d, const struct place *pl, char *re
     if (pl->victims <= (tasks ? 0 : pl->n))
         return 0; /* one event after a stall is only what the loop went on with */
     if (tasks)
-        snprintf(ret_text, (size_t)size, "held up %s, %s in all", text_plural(pl->victims, "task", "tasks").s,
-                 text_duration(pl->victim_sum).s);
+        snprintf(ret_text, (size_t)size, "held up %s, %s in all", human_plural(pl->victims, "task", "tasks").s,
+                 human_duration(pl->victim_sum).s);
     else
-        snprintf(ret_text, (size_t)size, "held up %s", text_plural(pl->victims, "ready event", "ready events").s);
+        snprintf(ret_text, (size_t)size, "held up %s", human_plural(pl->victims, "ready event", "ready events").s);
     return 1;
 }
 
@@ -242,14 +242,14 @@ static int evidence(const struct report_stall *s, char *ret_text, int size)
 {
     double dur = s->dur > 0 ? (double)s->dur : 1;
     if (strcmp(s->cause, "cpu") == 0 && s->cpu != NOT_KNOWN)
-        snprintf(ret_text, (size_t)size, "on a CPU %s of it", text_percent((double)s->cpu / dur).s);
+        snprintf(ret_text, (size_t)size, "on a CPU %s of it", human_percent((double)s->cpu / dur).s);
     else if ((strcmp(s->cause, "preempted") == 0 || strcmp(s->cause, "throttled") == 0) && s->runq != NOT_KNOWN)
-        snprintf(ret_text, (size_t)size, "ready but without a CPU %s of it", text_percent((double)s->runq / dur).s);
+        snprintf(ret_text, (size_t)size, "ready but without a CPU %s of it", human_percent((double)s->runq / dur).s);
     else if (strcmp(s->cause, "fault") == 0 && s->majflt != NOT_KNOWN)
-        snprintf(ret_text, (size_t)size, "%s", text_plural(s->majflt, "page read from disk", "pages read").s);
+        snprintf(ret_text, (size_t)size, "%s", human_plural(s->majflt, "page read from disk", "pages read").s);
     else if (strcmp(s->cause, "unknown") == 0 && s->cpu != NOT_KNOWN)
-        snprintf(ret_text, (size_t)size, "CPU %s, without a CPU %s, asleep %s", text_duration(s->cpu).s,
-                 text_duration(s->runq).s, text_duration(s->blocked).s);
+        snprintf(ret_text, (size_t)size, "CPU %s, without a CPU %s, asleep %s", human_duration(s->cpu).s,
+                 human_duration(s->runq).s, human_duration(s->blocked).s);
     else
         return 0;
     return 1;
@@ -262,7 +262,7 @@ static void context(const struct page *p, const struct report_data *d, const str
     char parts[10][200], *list[10];
     int n = 0;
     if (pl->n > 1)
-        snprintf(parts[n++], sizeof *parts, "%s times, %s in all", text_count(pl->n).s, text_duration(pl->total).s);
+        snprintf(parts[n++], sizeof *parts, "%s times, %s in all", human_count(pl->n).s, human_duration(pl->total).s);
     n += held_up(d, pl, parts[n], sizeof *parts);
     if (d->n_loops > 1 && pl->one_loop)
         report_loop_name(d, s->loop, parts[n++], sizeof *parts);
@@ -277,13 +277,13 @@ static void context(const struct page *p, const struct report_data *d, const str
                  *s->task_name ? " " : "", s->task_name, *made ? " from " : "", made);
     }
     if (pl->n > 1)
-        snprintf(parts[n++], sizeof *parts, "first at %s, last at %s", text_offset(pl->first_t).s,
-                 text_offset(pl->last_t).s);
+        snprintf(parts[n++], sizeof *parts, "first at %s, last at %s", human_offset(pl->first_t).s,
+                 human_offset(pl->last_t).s);
     else if (d->session.t0_realtime != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "at %s (%s)", text_offset(s->t).s,
-                 text_clock(d->session.t0_realtime + s->t).s);
+        snprintf(parts[n++], sizeof *parts, "at %s (%s)", human_offset(s->t).s,
+                 human_clock(d->session.t0_realtime + s->t).s);
     else
-        snprintf(parts[n++], sizeof *parts, "at %s", text_offset(s->t).s);
+        snprintf(parts[n++], sizeof *parts, "at %s", human_offset(s->t).s);
     n += evidence(s, parts[n], sizeof *parts);
     if (pl->n_ongoing)
         snprintf(parts[n++], sizeof *parts, "HAS NOT ENDED");
@@ -314,13 +314,13 @@ static void one_place(const struct page *p, const struct report_data *d, const s
 {
     const struct report_stall *s = &d->stalls[pl->worst];
     const char *detail = *s->detail ? s->detail : *s->call_name ? s->call_name : "where is not known";
-    char cut[300], length[TEXT_SHORT];
+    char cut[300], length[HUMAN_SIZE];
     if (s->ongoing) /* at least as long as the recording saw of it */
-        snprintf(length, sizeof length, "%.1s%.29s", s->dur > 0 ? ">" : "?", s->dur > 0 ? text_duration(s->dur).s : "");
+        snprintf(length, sizeof length, "%.1s%.29s", s->dur > 0 ? ">" : "?", s->dur > 0 ? human_duration(s->dur).s : "");
     else
-        snprintf(length, sizeof length, "%.31s", text_duration(pl->longest).s);
-    text_clean(detail, cut, sizeof cut);
-    text_cut(cut, p->width - INDENT - 11);
+        snprintf(length, sizeof length, "%.31s", human_duration(pl->longest).s);
+    human_clean(detail, cut, sizeof cut);
+    human_cut(cut, p->width - INDENT - 11);
     fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, on(p, BAD), length, off(p, BAD), on(p, CAUSE), s->cause,
             off(p, CAUSE), cut);
     context(p, d, pl, t);
@@ -340,14 +340,14 @@ static void owner_line(const struct page *p, const struct report_data *d, const 
         snprintf(name, sizeof name, "no task");
     else
         snprintf(name, sizeof name, "#%" PRId64 " %.100s", s->task, s->task_name);
-    fprintf(p->f, "%s%s: %s, %s in all%s\n", on(p, TITLE), name, text_plural(pl->owner_n, "stall", "stalls").s,
-            text_duration(pl->owner_total).s, off(p, TITLE));
+    fprintf(p->f, "%s%s: %s, %s in all%s\n", on(p, TITLE), name, human_plural(pl->owner_n, "stall", "stalls").s,
+            human_duration(pl->owner_total).s, off(p, TITLE));
 }
 
 static void stalls(const struct page *p, const struct report_data *d, const struct report_options *o,
                    const struct place *places, int n, struct trace *t)
 {
-    fprintf(p->f, "%sSTALLS over %s, worst harm first%s\n", on(p, TITLE), text_duration(d->session.threshold).s,
+    fprintf(p->f, "%sSTALLS over %s, worst harm first%s\n", on(p, TITLE), human_duration(d->session.threshold).s,
             off(p, TITLE));
     int64_t rest = 0, rest_total = 0;
     for (int i = 0; i < n; i++) {
@@ -361,8 +361,8 @@ static void stalls(const struct page *p, const struct report_data *d, const stru
         one_place(p, d, &places[i], i + 1, t);
     }
     if (rest)
-        fprintf(p->f, "    and %s in %s, %s in all: -n %d shows them\n", text_plural(rest, "more", "more").s,
-                text_plural(n - o->top, "place", "places").s, text_duration(rest_total).s, n);
+        fprintf(p->f, "    and %s in %s, %s in all: -n %d shows them\n", human_plural(rest, "more", "more").s,
+                human_plural(n - o->top, "place", "places").s, human_duration(rest_total).s, n);
     fputc('\n', p->f);
 }
 
@@ -379,18 +379,18 @@ static int loops(const struct page *p, const struct report_data *d, const struct
         double all = (double)l->busy + (double)l->poll;
         report_loop_name(d, i, name, sizeof name);
         cell(&t, 0, "%s %s", strncmp(name, "loop ", 5) == 0 ? name + 5 : name, l->kind);
-        cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : text_count(l->tid).s);
-        cell(&t, 2, "%s", l->iterations ? text_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
-        cell(&t, 3, "%s", text_count(l->iterations).s);
-        cell(&t, 4, "%s", text_duration(l->busy_p50).s);
-        cell(&t, 5, "%s", text_duration(l->busy_p99).s);
-        cell(&t, 6, "%s", text_duration(l->busy_max).s);
-        cell(&t, 7, "%s", text_count(l->late_polls).s);
+        cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : human_count(l->tid).s);
+        cell(&t, 2, "%s", l->iterations ? human_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
+        cell(&t, 3, "%s", human_count(l->iterations).s);
+        cell(&t, 4, "%s", human_duration(l->busy_p50).s);
+        cell(&t, 5, "%s", human_duration(l->busy_p99).s);
+        cell(&t, 6, "%s", human_duration(l->busy_max).s);
+        cell(&t, 7, "%s", human_count(l->late_polls).s);
         t.rows++;
     }
     table_print(p, &t);
     if (shown < d->n_loops)
-        fprintf(p->f, " and %s\n", text_plural(d->n_loops - shown, "more loop", "more loops").s);
+        fprintf(p->f, " and %s\n", human_plural(d->n_loops - shown, "more loop", "more loops").s);
     fputc('\n', p->f);
     return 0;
 }
@@ -398,7 +398,7 @@ static int loops(const struct page *p, const struct report_data *d, const struct
 static int calls(const struct page *p, const struct report_data *d, const struct report_options *o, struct trace *trace)
 {
     char title[80];
-    snprintf(title, sizeof title, "CALLS under %s on a loop thread", text_duration(d->session.threshold).s);
+    snprintf(title, sizeof title, "CALLS under %s on a loop thread", human_duration(d->session.threshold).s);
     const char *titles[] = { title, "n", "total", "max", "from" };
     struct table t;
     if (table_make(&t, o->top, 5, titles, 1 | 16) != 0)
@@ -414,9 +414,9 @@ static int calls(const struct page *p, const struct report_data *d, const struct
             place_frame(&frames[at], from, sizeof from);
         report_call_name(c, name, sizeof name);
         cell(&t, 0, "%.120s", name);
-        cell(&t, 1, "%s", text_count(c->n).s);
-        cell(&t, 2, "%s", text_duration(c->total).s);
-        cell(&t, 3, "%s", text_duration(c->longest).s);
+        cell(&t, 1, "%s", human_count(c->n).s);
+        cell(&t, 2, "%s", human_duration(c->total).s);
+        cell(&t, 3, "%s", human_duration(c->longest).s);
         cell(&t, 4, "%s", from);
         t.rows++;
     }
@@ -446,10 +446,10 @@ static int tasks(const struct page *p, const struct report_data *d, const struct
         if (report_site(trace, k->site, &site))
             place_frame(&site, made, sizeof made);
         cell(&t, 0, "#%" PRId64 " %.80s", k->id, k->name);
-        cell(&t, 1, "%s", text_duration(k->run).s);
-        cell(&t, 2, "%s", text_duration(k->queue).s);
-        cell(&t, 3, "%s", text_duration(k->wait).s);
-        cell(&t, 4, "%s", text_duration(k->run_max).s);
+        cell(&t, 1, "%s", human_duration(k->run).s);
+        cell(&t, 2, "%s", human_duration(k->queue).s);
+        cell(&t, 3, "%s", human_duration(k->wait).s);
+        cell(&t, 4, "%s", human_duration(k->run_max).s);
         cell(&t, 5, "%s", made);
         t.rows++;
     }
@@ -466,6 +466,8 @@ static void no_loop(const struct page *p, const struct report_data *d)
         "it is static, setuid or written in Go: the preload is not loaded (`file PROGRAM` tells);",
         "it polls by raw system calls, which cannot be seen.",
     };
+    if (d->session.attached == 0)
+        fprintf(p->f, "The preload took in none of its processes.\n");
     fprintf(p->f, "\nIt can be that\n");
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         paragraph(p, " - ", 3, reasons[i], PLAIN);

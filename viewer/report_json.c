@@ -16,7 +16,7 @@ static json_t *number(int64_t v)
 static json_t *text(const char *s)
 {
     char clean[4200];
-    text_clean(s, clean, sizeof clean);
+    human_clean(s, clean, sizeof clean);
     return json_string(clean);
 }
 
@@ -68,6 +68,9 @@ static json_t *session(const struct report_data *d, int *e)
     put(o, "exit_signal", number(s->exit_signal), e);
     put(o, "finalized", json_boolean(s->finalized), e);
     put(o, "recording", json_boolean(s->recording), e);
+    put(o, "ended_by", text_or_null(s->ended_by), e);
+    put(o, "processes_attached", number(s->attached), e);
+    put(o, "threads_refused", number(s->refused), e);
     put(o, "threads", number(s->threads), e);
     put(o, "tasks", number(s->tasks), e);
     put(o, "samples", number(s->samples), e);

@@ -129,16 +129,16 @@ static void verdict_quiet(const struct report_data *d, char *ret_text, int size)
     int used = 0;
     if (d->session.lost > 0)
         used = snprintf(ret_text, (size_t)size, "No stall was seen, but %s lost: whether there was one is not determined",
-                        text_plural(d->session.lost, "event was", "events were").s);
+                        human_plural(d->session.lost, "event was", "events were").s);
     else if (d->n_loops > 1)
         used = snprintf(ret_text, (size_t)size, "No stall: none of the %d loops was busy for longer than %s", d->n_loops,
-                        text_duration(d->session.threshold).s);
+                        human_duration(d->session.threshold).s);
     else
         used = snprintf(ret_text, (size_t)size, "No stall: the loop was never busy for longer than %s",
-                        text_duration(d->session.threshold).s);
+                        human_duration(d->session.threshold).s);
     if (worst)
         snprintf(ret_text + used, (size_t)(size - used), "; the longest busy period was %s, at %s.",
-                 text_duration(worst->busy_max).s, text_offset(worst->busy_max_t).s);
+                 human_duration(worst->busy_max).s, human_offset(worst->busy_max_t).s);
     else
         snprintf(ret_text + used, (size_t)(size - used), ".");
 }
@@ -173,9 +173,9 @@ void report_verdict(struct trace *t, const struct report_data *d, const struct p
     if (d->n_stalls == 1)
         snprintf(often, sizeof often, "once, for");
     else
-        snprintf(often, sizeof often, "%s times, %s in all; worst", text_count(d->n_stalls).s, text_duration(total).s);
+        snprintf(often, sizeof often, "%s times, %s in all; worst", human_count(d->n_stalls).s, human_duration(total).s);
     verdict_place(t, &d->stalls[places[0].worst], where, sizeof where);
-    snprintf(ret_text, (size_t)size, "%s blocked %s %s, %s.%s", who, often, text_duration(places[0].longest).s, where,
+    snprintf(ret_text, (size_t)size, "%s blocked %s %s, %s.%s", who, often, human_duration(places[0].longest).s, where,
              ongoing ? " It has not ended." : "");
 }
 
@@ -216,7 +216,7 @@ static void gap_reasons(const struct report_data *d, char *ret_text, int size)
         }
         if (first)
             used += snprintf(ret_text + used, (size_t)(size - used), "%s%.40s: %s", used ? ", " : "", reason,
-                             text_count(lost).s);
+                             human_count(lost).s);
     }
 }
 
@@ -228,10 +228,10 @@ static bool trust_losses(const struct report_data *d, struct lines *l)
         return line(l, "%s", s->lost == 0 ? "no events lost" : "how many events were lost is not known");
     gap_reasons(d, why, sizeof why);
     if (d->n_gaps == 0)
-        return line(l, "%s lost, when and why is not known", text_plural(s->lost, "event was", "events were").s);
+        return line(l, "%s lost, when and why is not known", human_plural(s->lost, "event was", "events were").s);
     return line(l, "%s lost in %s (%s), the first at %s: figures are too low there, and a quiet stretch proves nothing",
-                text_plural(s->lost, "event was", "events were").s, text_plural(d->n_gaps, "gap", "gaps").s, why,
-                text_offset(d->gaps[0].t).s);
+                human_plural(s->lost, "event was", "events were").s, human_plural(d->n_gaps, "gap", "gaps").s, why,
+                human_offset(d->gaps[0].t).s);
 }
 
 /* A stall without a stack, and the reasons the recorder gave. */
@@ -244,22 +244,22 @@ static bool trust_stacks(const struct report_data *d, struct lines *l)
         in_gap += d->stalls[i].in_gap != 0;
     }
     if (d->session.samples > 0 &&
-        line(l, "%s of %s partial", text_count(d->session.samples_partial).s,
-             text_plural(d->session.samples, "sampled stack", "sampled stacks").s))
+        line(l, "%s of %s partial", human_count(d->session.samples_partial).s,
+             human_plural(d->session.samples, "sampled stack", "sampled stacks").s))
         return true;
     char why[300] = "";
     int used = 0;
     for (int i = 0; i < d->n_notices && used < (int)sizeof why - 110; i++)
         if (strcmp(d->notices[i].kind, "no_stack") == 0)
             used += snprintf(why + used, sizeof why - (size_t)used, "%s%.100s", used ? "; " : ": ", d->notices[i].text);
-    if (without > 0 && line(l, "%s of %s without a stack%s", text_count(without).s,
-                            text_plural(d->n_stalls, "stall", "stalls").s, why))
+    if (without > 0 && line(l, "%s of %s without a stack%s", human_count(without).s,
+                            human_plural(d->n_stalls, "stall", "stalls").s, why))
         return true;
     if (suppressed > 0 && line(l, "%s not taken: more than 5 a minute from one place",
-                               text_plural(suppressed, "stack was", "stacks were").s))
+                               human_plural(suppressed, "stack was", "stacks were").s))
         return true;
     return in_gap > 0 && line(l, "%s where events were lost: the cause may be wrong",
-                              text_plural(in_gap, "stall lies", "stalls lie").s);
+                              human_plural(in_gap, "stall lies", "stalls lie").s);
 }
 
 /* A script whose functions have no names in the stacks: how to get them. */
@@ -281,23 +281,27 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
     if (trust_losses(d, &l) || trust_stacks(d, &l))
         return true;
     if (s->rows_lost > 0 && line(&l, "%s not stored (disk full or write error)",
-                                 text_plural(s->rows_lost, "row was", "rows were").s))
+                                 human_plural(s->rows_lost, "row was", "rows were").s))
+        return true;
+    if (s->refused > 0 && line(&l, "%s not recorded: no slot was free", human_plural(s->refused, "thread was", "threads were").s))
         return true;
     for (int k = 0; k < d->n_notices; k++) {
         const struct report_notice *n = &d->notices[k];
         if (strcmp(n->kind, "no_stack") == 0)
             continue;
-        char times[TEXT_SHORT + 16] = "";
+        char times[HUMAN_SIZE + 16] = "";
         if (n->n > 1)
-            snprintf(times, sizeof times, " (%s times)", text_count(n->n).s);
+            snprintf(times, sizeof times, " (%s times)", human_count(n->n).s);
         if (line(&l, "%s%s", *n->text ? n->text : n->kind, times))
             return true;
     }
+    if (*s->ended_by && line(&l, "the recording was ended by %.60s, the program went on", s->ended_by))
+        return true;
     const char *nameless = nameless_script(d);
     if (nameless && line(&l, "%s", nameless))
         return true;
     if (s->recorder_cpu != NOT_KNOWN && s->recorder_cpu >= 0 && s->duration < SHORT &&
-        line(&l, "the recorder used %s of CPU", text_duration(s->recorder_cpu).s))
+        line(&l, "the recorder used %s of CPU", human_duration(s->recorder_cpu).s))
         return true;
     if (s->recorder_cpu != NOT_KNOWN && s->recorder_cpu >= 0 && s->duration >= SHORT &&
         line(&l, "the recorder used %.1f %% of a core", 100 * (double)s->recorder_cpu / (double)s->duration))
@@ -315,7 +319,7 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
     for (int k = 0; k < d->n_calls; k++) {
         const char *words = d->calls[k].over ? NULL : remedy_lint(d->calls[k].name);
         report_call_name(&d->calls[k], name, sizeof name);
-        text_cut(name, 50);
+        human_cut(name, 50);
         if (words && line(&l, "%s %s", name, words))
             return true;
     }
@@ -326,21 +330,21 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
             continue; /* shares of a few turns say nothing */
         if ((double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) &&
             line(&l, "%s was busy %s of the time: a burst has to wait", name,
-                 text_percent((double)p->busy / ((double)p->busy + (double)p->poll)).s))
+                 human_percent((double)p->busy / ((double)p->busy + (double)p->poll)).s))
             return true;
         if (p->empty_polls > p->iterations / 2 &&
             line(&l, "%s polls without waiting and finds nothing in %s of its turns: it burns CPU", name,
-                 text_percent((double)p->empty_polls / (double)p->iterations).s))
+                 human_percent((double)p->empty_polls / (double)p->iterations).s))
             return true;
         if (p->full_polls > p->iterations / 5 &&
             line(&l, "%s got as many events as it asked for in %s of its turns: more were waiting, ask for more", name,
-                 text_percent((double)p->full_polls / (double)p->iterations).s))
+                 human_percent((double)p->full_polls / (double)p->iterations).s))
             return true;
     }
     if (d->failed_unseen > 0 &&
-        line(&l, "%s and nobody took the result (%.40s)", text_plural(d->failed_unseen, "task failed", "tasks failed").s,
+        line(&l, "%s and nobody took the result (%.40s)", human_plural(d->failed_unseen, "task failed", "tasks failed").s,
              d->failed_name))
         return true;
     return d->never_ran > 0 && line(&l, "%s made but never ran (%.40s)",
-                                    text_plural(d->never_ran, "task was", "tasks were").s, d->never_name);
+                                    human_plural(d->never_ran, "task was", "tasks were").s, d->never_name);
 }

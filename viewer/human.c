@@ -1,5 +1,5 @@
-/* text.c - how numbers, times and names look to people.  Pure. */
-#include "text.h"
+/* human.c - how numbers, times and names look to people.  Pure. */
+#include "human.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -12,9 +12,9 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /* A value of one to three digits before the point: one digit after it below 100, none when it would be a zero. */
-static struct text scaled(double value, const char *unit)
+static struct human scaled(double value, const char *unit)
 {
-    struct text t;
+    struct human t;
     double tenths = floor(value * 10 + 0.5);
     if (value >= 99.95 || fmod(tenths, 10) == 0)
         snprintf(t.s, sizeof t.s, "%.0f %s", floor(value + 0.5), unit);
@@ -23,14 +23,14 @@ static struct text scaled(double value, const char *unit)
     return t;
 }
 
-struct text text_duration(int64_t ns)
+struct human human_duration(int64_t ns)
 {
-    struct text t;
+    struct human t;
     if (ns == NOT_KNOWN)
-        return (struct text){ "-" };
+        return (struct human){ "-" };
     if (ns < 0) {
-        struct text positive = text_duration(ns == INT64_MIN + 1 ? INT64_MAX : -ns);
-        snprintf(t.s, sizeof t.s, "-%.*s", TEXT_SHORT - 2, positive.s);
+        struct human positive = human_duration(ns == INT64_MIN + 1 ? INT64_MAX : -ns);
+        snprintf(t.s, sizeof t.s, "-%.*s", HUMAN_SIZE - 2, positive.s);
         return t;
     }
     double v = (double)ns;
@@ -50,11 +50,11 @@ struct text text_duration(int64_t ns)
     return t;
 }
 
-struct text text_count(int64_t n)
+struct human human_count(int64_t n)
 {
-    struct text t;
+    struct human t;
     if (n == NOT_KNOWN)
-        return (struct text){ "-" };
+        return (struct human){ "-" };
     if (n >= 999950000)
         return scaled((double)n / 1e9, "G");
     if (n >= 1000000)
@@ -66,24 +66,24 @@ struct text text_count(int64_t n)
     return t;
 }
 
-struct text text_percent(double share)
+struct human human_percent(double share)
 {
-    struct text t;
+    struct human t;
     if (!(share > 0)) /* NaN too */
-        return (struct text){ "0 %" };
+        return (struct human){ "0 %" };
     if (share < 0.005)
-        return (struct text){ "<1 %" };
+        return (struct human){ "<1 %" };
     if (share < 1 && share >= 0.995)
-        return (struct text){ ">99 %" };
+        return (struct human){ ">99 %" };
     snprintf(t.s, sizeof t.s, "%.0f %%", fmin(share, 1e6) * 100);
     return t;
 }
 
-struct text text_offset(int64_t ns)
+struct human human_offset(int64_t ns)
 {
-    struct text t;
+    struct human t;
     if (ns == NOT_KNOWN)
-        return (struct text){ "-" };
+        return (struct human){ "-" };
     const char *sign = ns < 0 ? "-" : "";
     uint64_t ms = (ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns) / 1000000, s = ms / 1000;
     ms %= 1000;
@@ -97,32 +97,32 @@ struct text text_offset(int64_t ns)
     return t;
 }
 
-struct text text_clock(int64_t realtime_ns)
+struct human human_clock(int64_t realtime_ns)
 {
-    struct text t;
+    struct human t;
     struct tm tm;
     time_t s = (time_t)(realtime_ns / NS_PER_S);
     if (realtime_ns < 0 || !localtime_r(&s, &tm))
-        return (struct text){ "-" };
+        return (struct human){ "-" };
     snprintf(t.s, sizeof t.s, "%02d:%02d:%02d.%03d", tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
              (int)(realtime_ns % NS_PER_S / 1000000));
     return t;
 }
 
-struct text text_date(int64_t realtime_ns)
+struct human human_date(int64_t realtime_ns)
 {
-    struct text t;
+    struct human t;
     struct tm tm;
     time_t s = (time_t)(realtime_ns / NS_PER_S);
     if (realtime_ns < 0 || !localtime_r(&s, &tm) || strftime(t.s, sizeof t.s, "%Y-%m-%d", &tm) == 0)
-        return (struct text){ "-" };
+        return (struct human){ "-" };
     return t;
 }
 
-struct text text_plural(int64_t n, const char *one, const char *many)
+struct human human_plural(int64_t n, const char *one, const char *many)
 {
-    struct text t;
-    snprintf(t.s, sizeof t.s, "%.12s %.17s", text_count(n).s, n == 1 ? one : many);
+    struct human t;
+    snprintf(t.s, sizeof t.s, "%.12s %.17s", human_count(n).s, n == 1 ? one : many);
     return t;
 }
 
@@ -148,7 +148,7 @@ static bool starts_character(unsigned char c)
     return (c & 0xc0) != 0x80;
 }
 
-int text_width(const char *utf8)
+int human_width(const char *utf8)
 {
     int n = 0;
     for (const char *p = utf8; *p; p++)
@@ -156,7 +156,7 @@ int text_width(const char *utf8)
     return n;
 }
 
-void text_clean(const char *in, char *ret_out, int size)
+void human_clean(const char *in, char *ret_out, int size)
 {
     const unsigned char *p = (const unsigned char *)in;
     int n = 0;
@@ -186,16 +186,16 @@ static char *at_column(char *utf8, int column)
     return p;
 }
 
-void text_cut(char *utf8, int width)
+void human_cut(char *utf8, int width)
 {
-    if (width < 2 || text_width(utf8) <= width)
+    if (width < 2 || human_width(utf8) <= width)
         return;
     strcpy(at_column(utf8, width - 2), ".."); /* what is cut off is at least three columns, so this fits */
 }
 
-void text_cut_left(char *utf8, int width)
+void human_cut_left(char *utf8, int width)
 {
-    int have = text_width(utf8);
+    int have = human_width(utf8);
     if (width < 2 || have <= width)
         return;
     char *keep = at_column(utf8, have - width + 2);
@@ -203,7 +203,7 @@ void text_cut_left(char *utf8, int width)
     memcpy(utf8, "..", 2);
 }
 
-const char *text_scan_duration(const char *in, int64_t *ret_ns)
+const char *human_scan_duration(const char *in, int64_t *ret_ns)
 {
     static const struct {
         const char *name;
@@ -233,10 +233,10 @@ const char *text_scan_duration(const char *in, int64_t *ret_ns)
     return end;
 }
 
-int text_scan_moment(const char *in, int64_t t0_realtime_ns, int64_t *ret_t)
+int human_scan_moment(const char *in, int64_t t0_realtime_ns, int64_t *ret_t)
 {
     int64_t t;
-    const char *end = text_scan_duration(in, &t);
+    const char *end = human_scan_duration(in, &t);
     if (end && *end == 0) {
         *ret_t = t;
         return 0;
