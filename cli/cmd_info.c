@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "command.h"
+#include "viewer/human.h"
 #include "viewer/query_info.h"
-#include "viewer/text.h"
 
 /* What a table of rows keeps between two calls. */
 struct listing {
@@ -21,7 +21,7 @@ static void line(const char *key, const char *value)
 
     if (!value || !*value)
         return;
-    text_clean(value, clean, sizeof clean);
+    human_clean(value, clean, sizeof clean);
     printf("%-11s %s\n", key, clean);
 }
 
@@ -65,7 +65,7 @@ static void put_when(const struct trace_facts *f)
     printf("%-11s ", "recorded");
     if (f->start > 0 && localtime_r(&start, &local) && strftime(text, sizeof text, "%F %T %z", &local))
         printf("%s, ", text);
-    printf("%s long\n", text_duration(f->duration).s);
+    printf("%s long\n", human_duration(f->duration).s);
 }
 
 static void put_machine(struct trace *t)
@@ -77,7 +77,7 @@ static void put_machine(struct trace *t)
     snprintf(text, sizeof text, "%s%s%s%s%s", host ? host : "", host && kernel ? ", " : "", kernel ? kernel : "",
              clock ? ", clock " : "", clock ? clock : "");
     if (cpus > 0)
-        snprintf(text + strlen(text), sizeof text - strlen(text), ", %s", text_plural(cpus, "CPU", "CPUs").s);
+        snprintf(text + strlen(text), sizeof text - strlen(text), ", %s", human_plural(cpus, "CPU", "CPUs").s);
     line("machine", text);
     free(host);
     free(kernel);
@@ -100,7 +100,7 @@ static void put_recorder(struct trace *t, const struct trace_facts *f)
 
     if (cpu < 0)
         return;
-    printf("%-11s %s of CPU", "recorder", text_duration(cpu).s);
+    printf("%-11s %s of CPU", "recorder", human_duration(cpu).s);
     if (f->duration > 0)
         printf(", %.1f %% of one core", 100.0 * (double)cpu / (double)f->duration);
     putchar('\n');
@@ -113,8 +113,8 @@ static void put_table(void *ctx, const char *name, int64_t rows)
 
     if (rows == 0)
         return;
-    text_clean(name, clean, sizeof clean);
-    snprintf(text, sizeof text, "%s %s", clean, rows < 0 ? "(damaged)" : text_count(rows).s);
+    human_clean(name, clean, sizeof clean);
+    snprintf(text, sizeof text, "%s %s", clean, rows < 0 ? "(damaged)" : human_count(rows).s);
     printf("%s%-20s", list->column % 4 ? " " : list->column ? "\n            " : "", text);
     list->column++;
 }
@@ -162,13 +162,14 @@ static int run(const void *values, int argc, char **argv)
     put_end(t);
     threshold = meta_int(t, "threshold_ns", NOT_KNOWN);
     call_min = meta_int(t, "call_min_ns", NOT_KNOWN);
-    printf("%-11s stalls from %s, calls from %s\n", "threshold", text_duration(threshold).s, text_duration(call_min).s);
-    printf("%-11s %s, ", "seen", text_plural(f.processes, "process", "processes").s);
-    printf("%s, ", text_plural(f.threads, "thread", "threads").s);
-    printf("%s, ", text_plural(f.loops, "loop", "loops").s);
-    printf("%s\n", text_plural(f.tasks, "task", "tasks").s);
-    printf("%-11s %s, %s lost\n", "events", text_count(meta_int(t, "events", NOT_KNOWN)).s,
-           text_count(meta_int(t, "lost", f.rows_lost)).s);
+    printf("%-11s stalls from %s, calls from %s\n", "threshold", human_duration(threshold).s,
+           human_duration(call_min).s);
+    printf("%-11s %s, ", "seen", human_plural(f.processes, "process", "processes").s);
+    printf("%s, ", human_plural(f.threads, "thread", "threads").s);
+    printf("%s, ", human_plural(f.loops, "loop", "loops").s);
+    printf("%s\n", human_plural(f.tasks, "task", "tasks").s);
+    printf("%-11s %s, %s lost\n", "events", human_count(meta_int(t, "events", NOT_KNOWN)).s,
+           human_count(meta_int(t, "lost", f.rows_lost)).s);
     put_recorder(t, &f);
     put_rows(t);
     trace_close(t);

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "viewer/human.h"
 #include "viewer/query_sql.h"
-#include "viewer/text.h"
 
 /* Aligned output looks at this many rows before it knows how wide the columns are; later rows keep the widths. */
 enum { LOOK_AHEAD = 1000, WIDEST = 60 };
@@ -48,7 +48,7 @@ static void put_escaped(const char *text)
 
 static void put_padded(const char *text, int width, bool right, bool last)
 {
-    int pad = width - text_width(text);
+    int pad = width - human_width(text);
 
     if (right)
         printf("%*s", pad > 0 ? pad : 0, "");
@@ -85,7 +85,7 @@ static bool hold(struct table *t, int n, const struct sql_cell *cells)
 
     for (int i = 0; i < n; i++) {
         const char *text = cells[i].text ? cells[i].text : "";
-        int width = text_width(text);
+        int width = human_width(text);
         if (width > t->width[i])
             t->width[i] = width < WIDEST ? width : WIDEST;
         if (asprintf(&row[i], "%c%s", cells[i].number ? '#' : '\'', text) < 0) {
@@ -136,8 +136,8 @@ static bool on_columns(void *ctx, int n, const char *const *names)
         struct sql_cell name = { names[i], false };
         if (!t->aligned)
             printf("%s%c", names[i], i == n - 1 ? '\n' : '\t');
-        else if (text_width(name.text) > t->width[i])
-            t->width[i] = text_width(name.text);
+        else if (human_width(name.text) > t->width[i])
+            t->width[i] = human_width(name.text);
     }
     if (t->header && t->aligned) {
         struct sql_cell *cells = calloc((size_t)n, sizeof *cells);
