@@ -135,6 +135,11 @@ static void sink_object(void *ctx, const struct row_object *row)
 {
     store_object(((struct recorder *)ctx)->store, row);
 }
+static void sink_object_end(void *ctx, int64_t object, int64_t t)
+{
+    store_object(((struct recorder *)ctx)->store, &(struct row_object){ .id = object, .process = ROW_NULL, .site = ROW_NULL,
+                                                                        .fd = ROW_NULL, .t = ROW_NULL, .t_end = t });
+}
 static void sink_site(void *ctx, const struct row_site *row)
 {
     store_site(((struct recorder *)ctx)->store, row);
@@ -149,7 +154,7 @@ static void sink_gap(void *ctx, const struct row_gap *row)
 }
 static const struct assemble_sink sink = {
     .loop = sink_loop, .iteration = sink_iteration, .call = sink_call, .step = sink_step, .task_begin = sink_task,
-    .task_end = sink_task, .object_begin = sink_object, .object_end = sink_object, .site = sink_site,
+    .task_end = sink_task, .object_begin = sink_object, .object_end = sink_object_end, .site = sink_site,
     .mark = sink_mark, .gap = sink_gap,
 };
 
