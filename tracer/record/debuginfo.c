@@ -43,7 +43,8 @@ struct debuginfo {
     size_t n_ranges;
     struct unit_range *range;
     bool cfi_opened;
-    Dwarf_CFI *cfi, *debug_cfi; /* owned by the Elf and the Dwarf */
+    Dwarf_CFI *cfi, *debug_cfi; /* owned by the Elf and by frame_dwarf */
+    Dwarf *frame_dwarf;
 };
 
 /* Opening -------------------------------------------------------------------------------------------------- */
@@ -103,6 +104,7 @@ void debuginfo_close(struct debuginfo *d)
 {
     if (!d)
         return;
+    dwarf_end(d->frame_dwarf);
     dwfl_end(d->dwfl);
     free(d->symbol);
     free(d->range);
@@ -385,28 +387,48 @@ static enum outcome evaluate(const struct machine *m, const Dwarf_Op *ops, size_
     return AT_ADDRESS;
 }
 
+static bool has_section(Elf *elf, const char *wanted)
+{
+    size_t names;
+    Elf_Scn *section = NULL;
+
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return false;
+    while ((section = elf_nextscn(elf, section)) != NULL) {
+        GElf_Shdr header;
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (name && !strcmp(name, wanted))
+            return true;
+    }
+    return false;
+}
+
+/* .eh_frame only where libunwind had no table to search it by; .debug_frame only of the file itself: unpacking a separate
+ * debug file in the hope of one takes up to a second. */
+static void open_cfi(struct debuginfo *d)
+{
+    struct module_eh_table table;
+    Dwarf_Addr bias;
+    Elf *elf = open_module(d) ? dwfl_module_getelf(d->module, &bias) : NULL;
+
+    d->cfi_opened = true;
+    if (elf && !module_file_eh_table(d->file, &table))
+        d->cfi = dwarf_getcfi_elf(elf);
+    if (elf && has_section(elf, ".debug_frame"))
+        d->frame_dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+    if (d->frame_dwarf)
+        d->debug_cfi = dwarf_getcfi(d->frame_dwarf);
+}
+
 static Dwarf_Frame *find_frame(struct debuginfo *d, uint64_t rel)
 {
     Dwarf_Frame *frame = NULL;
-    Dwarf_Addr bias;
 
-    if (!d->cfi_opened) {
-        d->cfi_opened = true;
-        if (open_module(d)) {
-            Elf *elf = dwfl_module_getelf(d->module, &bias);
-            struct module_eh_table table;
-            if (elf && !module_file_eh_table(d->file, &table)) /* else libunwind has searched it already */
-                d->cfi = dwarf_getcfi_elf(elf);
-            Dwarf *dwarf = dwfl_module_getdwarf(d->module, &bias);
-            if (dwarf) {
-                d->debug_cfi = dwarf_getcfi(dwarf);
-                d->dwarf_bias = bias;
-            }
-        }
-    }
+    if (!d->cfi_opened)
+        open_cfi(d);
     if (d->cfi && dwarf_cfi_addrframe(d->cfi, rel, &frame) == 0)
         return frame;
-    if (d->debug_cfi && dwarf_cfi_addrframe(d->debug_cfi, rel + d->bias - d->dwarf_bias, &frame) == 0)
+    if (d->debug_cfi && dwarf_cfi_addrframe(d->debug_cfi, rel, &frame) == 0)
         return frame;
     return NULL;
 }

@@ -151,7 +151,9 @@ static int name_native(struct symbolizer *s, const struct module_map *map, struc
     struct debuginfo *d = module_file_debuginfo(file);
     struct debuginfo_level level[SYMBOL_INLINES];
     uint64_t entry = 0;
-    int n = d ? debuginfo_lines(d, rel, level, SYMBOL_INLINES) : 0;
+    /* Nobody debugs libc from a report, and unpacking its lines takes 40-90 ms: names do. */
+    bool lines = d && noise_native(module_file_path(file), false, NULL) != FRAME_LIBC;
+    int n = lines ? debuginfo_lines(d, rel, level, SYMBOL_INLINES) : 0;
     const char *symbol = d ? debuginfo_function(d, rel, &entry) : NULL;
 
     if (n == 0)
@@ -167,6 +169,8 @@ static int name_native(struct symbolizer *s, const struct module_map *map, struc
                                   .entry = entry,
                                   .language = "c" };
         ret[i].noise = noise_native(module_file_path(file), file == module_map_exe(map), ret[i].function);
+        if (ret[i].noise == FRAME_USER && ret[i].file && !strncmp(ret[i].file, "/usr/include/", 13))
+            ret[i].noise = FRAME_LIBRARY; /* of a C++ library's header, compiled into the program */
     }
     return n;
 }

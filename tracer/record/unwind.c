@@ -39,6 +39,7 @@ struct unwinder {
     struct ls_regs regs; /* of the frame; its ip is exact, or the return address */
     uint64_t known;      /* a bit a register */
     bool exact;
+    bool begins;         /* the frame's ip is the begin of its function, which nobody called: name it by ip, not ip - 1 */
     bool no_info;        /* find_proc_info had no CFI: what libunwind did then was a guess */
     unw_cursor_t cursor;
     bool cursor_valid;   /* the cursor stands on the frame of `regs`, of which only ip and sp are up to date */
@@ -195,8 +196,10 @@ static bool is_root(struct unwinder *u)
 
     if (u->exact || !ref.file)
         return false;
-    if (module_file_function_start(ref.file, ref.rel) == ref.rel)
+    if (module_file_function_start(ref.file, ref.rel) == ref.rel) {
+        u->begins = true;
         return true;
+    }
 #if defined __x86_64__
     static const unsigned char zero_and_call[] = { 0x48, 0x31, 0xff, 0xe8 }; /* xor %rdi,%rdi; call _exit; then hlt */
     unsigned char code[9];
@@ -286,8 +289,6 @@ static enum step step_frame_pointer(struct unwinder *u, bool first)
 {
     uint64_t ip = u->regs.r[LS_REG_IP], sp = u->regs.r[LS_REG_SP], fp = u->regs.r[LS_REG_FP], up_fp, ra;
 
-    if (is_root(u))
-        return STEP_END;
     if (!is_code(u, ip - !u->exact))
         return STEP_LOST;
     if (step_epilogue(u) || (first && step_prologue(u)))
@@ -342,18 +343,20 @@ static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
         u->cursor_valid = true;
     }
     before = u->cursor;
-    u->no_info = false;
+    u->no_info = u->begins = false;
     int rc = unw_step(&u->cursor);
     if (!u->no_info) {
         if (rc <= 0)
             return rc == 0 ? STEP_END : STEP_LOST;
         if (unw_get_reg(&u->cursor, UNW_REG_IP, &ip) != 0 || unw_get_reg(&u->cursor, UNW_REG_SP, &sp) != 0)
             return STEP_LOST;
-        u->exact = unw_is_signal_frame(&before) > 0;
+        u->exact = u->begins = unw_is_signal_frame(&before) > 0;
         u->regs.r[LS_REG_IP] = ip;
         u->regs.r[LS_REG_SP] = sp;
         return STEP_ON;
     }
+    if (is_root(u))
+        return STEP_END;
     take_registers(u, &before);
     u->cursor_valid = false;
     rc = step_debuginfo(u, &is_signal);
@@ -362,7 +365,7 @@ static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
         u->exact = u->exact && s != STEP_ON;
         return s;
     }
-    u->exact = is_signal;
+    u->exact = u->begins = is_signal;
     return rc > 0 ? STEP_ON : rc == 0 ? STEP_END : STEP_LOST;
 }
 
@@ -387,6 +390,8 @@ void unwind_stack(struct unwinder *u, struct module_map *map, const struct stack
         if (!as || ret_frames->n == UNWIND_FRAMES)
             return;
         enum step s = step(u, as, ret_frames->n == 1);
+        if (u->begins)
+            ret_frames->exact[ret_frames->n - 1] = true;
         if (s != STEP_ON) {
             ret_frames->partial = s == STEP_LOST;
             return;
