@@ -22,6 +22,7 @@
  * poll and select, whose sets change; key: the epoll descriptor, the ring, or the first descriptor of the set. */
 struct probe_habit {
     uint8_t kind;     /* enum ls_loop_kind */
+    bool has_key;     /* key was seen */
     bool key_changed; /* the first descriptor was not always the same, so closing it says nothing */
     int key;
     uint32_t score;   /* how sure we are, while it is a candidate (preload/poll.c) */

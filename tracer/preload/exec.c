@@ -1,0 +1,302 @@
+/* exec.c - what a new program image inherits.  Usually everything, untouched.  Where the loader could not open our
+ * library any more (after chroot, after dropping privileges, when the recording was cleaned away) or could not use it
+ * (a 32-bit program, one built with AddressSanitizer, whose runtime must come first), it would print an error or
+ * the program would stop: there the two variables that make it ours are left out.
+ *
+ * All of this may run in a child of vfork: system calls and the stack only. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#undef EV_NONE /* elf.h: a version of ELF; event.h: no event */
+#include "wrap.h"
+
+#define LIBRARY   "libloopscope-preload.so"
+#define PRELOAD   "LD_PRELOAD="
+#define SESSION   LS_SESSION_ENV "="
+#define ENV_MOST  8192 /* variables; an environment beyond this is passed on as it is */
+#define TEXT_MOST 16384
+
+enum exec_kind { EXEC_VE, EXEC_VPE, EXEC_FD, EXEC_AT, EXEC_SPAWN, EXEC_SPAWNP };
+
+struct exec {
+    enum exec_kind kind;
+    const char *file;
+    char *const *argv;
+    int fd, flags; /* fexecve, execveat */
+    pid_t *pid;    /* posix_spawn */
+    const posix_spawn_file_actions_t *actions;
+    const posix_spawnattr_t *attributes;
+};
+
+static int go(const struct exec *e, char *const *envp)
+{
+    switch (e->kind) {
+    case EXEC_VE: return REAL(execve)(e->file, e->argv, envp);
+    case EXEC_VPE: return REAL(execvpe)(e->file, e->argv, envp);
+    case EXEC_FD: return REAL(fexecve)(e->fd, e->argv, envp);
+    case EXEC_AT: return REAL(execveat)(e->fd, e->file, e->argv, envp, e->flags);
+    case EXEC_SPAWN: return REAL(posix_spawn)(e->pid, e->file, e->actions, e->attributes, e->argv, envp);
+    case EXEC_SPAWNP: return REAL(posix_spawnp)(e->pid, e->file, e->actions, e->attributes, e->argv, envp);
+    }
+    return -1;
+}
+
+/* The next item of LD_PRELOAD's list: its length, 0 at the end. */
+static size_t next_item(const char **at)
+{
+    *at += strspn(*at, ": ");
+    return strcspn(*at, ": ");
+}
+
+static bool is_ours(const char *item, size_t n)
+{
+    size_t own = sizeof(LIBRARY) - 1;
+    return n >= own && memcmp(item + n - own, LIBRARY, own) == 0 && (n == own || item[n - own - 1] == '/');
+}
+
+/* 1 it can be opened, 0 it cannot, -1 not known (no descriptor left). */
+static int reachable(const char *path, int flags)
+{
+    int fd = REAL(open)(path, flags | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0) {
+        REAL(close)(fd);
+        return 1;
+    }
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR ? -1 : 0;
+}
+
+/* Does the dynamic section of this 64-bit file name AddressSanitizer's runtime? */
+static bool needs_asan(int fd, const Elf64_Ehdr *head)
+{
+    Elf64_Phdr ph[16];
+    int n = head->e_phnum < 16 ? head->e_phnum : 16;
+    if (head->e_phentsize != sizeof(*ph) ||
+        REAL(pread)(fd, ph, sizeof(*ph) * (size_t)n, (off_t)head->e_phoff) != (ssize_t)sizeof(*ph) * n)
+        return false;
+    const Elf64_Phdr *dynamic = NULL;
+    for (int i = 0; i < n; i++)
+        if (ph[i].p_type == PT_DYNAMIC)
+            dynamic = &ph[i];
+    Elf64_Dyn dyn[96];
+    if (!dynamic)
+        return false;
+    size_t size = dynamic->p_filesz < sizeof(dyn) ? dynamic->p_filesz : sizeof(dyn);
+    ssize_t got = REAL(pread)(fd, dyn, size, (off_t)dynamic->p_offset);
+    int entries = got < 0 ? 0 : (int)((size_t)got / sizeof(*dyn));
+    uint64_t strings = 0;
+    for (int i = 0; i < entries; i++)
+        if (dyn[i].d_tag == DT_STRTAB)
+            strings = dyn[i].d_un.d_ptr;
+    for (int i = 0; i < n; i++)
+        if (ph[i].p_type == PT_LOAD && strings >= ph[i].p_vaddr && strings - ph[i].p_vaddr < ph[i].p_filesz) {
+            strings = strings - ph[i].p_vaddr + ph[i].p_offset;
+            break;
+        }
+    for (int i = 0; i < entries && dyn[i].d_tag != DT_NULL; i++) {
+        char name[8] = "";
+        if (dyn[i].d_tag == DT_NEEDED &&
+            REAL(pread)(fd, name, sizeof(name), (off_t)(strings + dyn[i].d_un.d_val)) == sizeof(name) &&
+            memcmp(name, "libasan.", sizeof(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is this an ELF file that our library does not fit?  What cannot be read or is a script is taken to fit. */
+static bool misfit(int fd)
+{
+    Elf64_Ehdr head, own = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64 } };
+#if defined __x86_64__
+    own.e_machine = EM_X86_64;
+#elif defined __aarch64__
+    own.e_machine = EM_AARCH64;
+#endif
+    if (fd < 0 || REAL(pread)(fd, &head, sizeof(head), 0) < (ssize_t)sizeof(Elf32_Ehdr) ||
+        memcmp(head.e_ident, own.e_ident, SELFMAG) != 0)
+        return false;
+    return head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != own.e_machine || needs_asan(fd, &head);
+}
+
+static bool misfit_at(int dir, const char *path)
+{
+    int fd = REAL(openat)(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool bad = misfit(fd);
+    if (fd >= 0)
+        REAL(close)(fd);
+    return bad;
+}
+
+/* The file that a search along PATH finds first, as the search sees it. */
+static bool misfit_on_path(const char *file, char *const *envp)
+{
+    const char *path = "/bin:/usr/bin";
+    char full[PATH_MAX];
+    (void)envp;
+    for (char **v = environ; v && *v; v++) /* the caller's PATH, not the new one */
+        if (strncmp(*v, "PATH=", 5) == 0)
+            path = *v + 5;
+    size_t file_n = strnlen(file, NAME_MAX + 1);
+    for (;;) {
+        size_t n = strcspn(path, ":");
+        if (n + file_n + 2 <= sizeof(full)) {
+            memcpy(full, path, n);
+            if (n)
+                full[n++] = '/';
+            memcpy(full + n, file, file_n);
+            full[n + file_n] = 0;
+            if (REAL(access)(full, X_OK) == 0)
+                return misfit_at(AT_FDCWD, full);
+        }
+        path += strcspn(path, ":");
+        if (!*path++)
+            return false;
+    }
+}
+
+static bool does_not_fit(const struct exec *e, char *const *envp)
+{
+    switch (e->kind) {
+    case EXEC_FD: return misfit(e->fd);
+    case EXEC_AT: return e->file[0] ? misfit_at(e->fd, e->file) : misfit(e->fd);
+    case EXEC_VE:
+    case EXEC_SPAWN: return misfit_at(AT_FDCWD, e->file);
+    case EXEC_VPE:
+    case EXEC_SPAWNP: return strchr(e->file, '/') ? misfit_at(AT_FDCWD, e->file) : misfit_on_path(e->file, envp);
+    }
+    return false;
+}
+
+/* Without our library in it; "" when nothing is left. */
+static void strip_preload(const char *list, char *out)
+{
+    char *p = out;
+    for (size_t n; (n = next_item(&list)); list += n) {
+        if (is_ours(list, n))
+            continue;
+        if (p != out)
+            *p++ = ':';
+        memcpy(p, list, n);
+        p += n;
+    }
+    *p = 0;
+}
+
+__attribute__((noinline)) static int go_without(const struct exec *e, char *const *envp, size_t n, const char *preload)
+{
+    char *clean[n + 1], list[sizeof(PRELOAD) + strlen(preload)];
+    size_t k = 0;
+    memcpy(list, PRELOAD, sizeof(PRELOAD) - 1);
+    strip_preload(preload, list + sizeof(PRELOAD) - 1);
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(envp[i], SESSION, sizeof(SESSION) - 1) == 0)
+            continue;
+        if (strncmp(envp[i], PRELOAD, sizeof(PRELOAD) - 1) != 0)
+            clean[k++] = envp[i];
+        else if (list[sizeof(PRELOAD) - 1])
+            clean[k++] = list;
+    }
+    clean[k] = NULL;
+    return go(e, clean);
+}
+
+static int run(const struct exec *e, char *const *envp)
+{
+    const char *preload = NULL, *session = NULL, *ours = NULL;
+    size_t n = 0, ours_n = 0;
+    char path[PATH_MAX];
+
+    if (!envp || !e->file)
+        return go(e, envp);
+    for (; envp[n]; n++) {
+        if (strncmp(envp[n], PRELOAD, sizeof(PRELOAD) - 1) == 0)
+            preload = envp[n] + sizeof(PRELOAD) - 1;
+        else if (strncmp(envp[n], SESSION, sizeof(SESSION) - 1) == 0)
+            session = envp[n] + sizeof(SESSION) - 1;
+    }
+    const char *item = preload;
+    for (size_t size; item && (size = next_item(&item)); item += size)
+        if (is_ours(item, size)) {
+            ours = item;
+            ours_n = size;
+        }
+    if (!ours || n > ENV_MOST || ours_n >= sizeof(path) || strnlen(preload, TEXT_MOST) == TEXT_MOST)
+        return go(e, envp);
+
+    int error = errno;
+    memcpy(path, ours, ours_n);
+    path[ours_n] = 0;
+    bool drop = (strchr(path, '/') && reachable(path, O_RDONLY) == 0) ||
+                (session && reachable(session, O_RDWR) == 0) || does_not_fit(e, envp);
+    errno = error;
+    return drop ? go_without(e, envp, n, preload) : go(e, envp);
+}
+
+EXPORT int execve(const char *file, char *const argv[], char *const envp[])
+{
+    return run(&(const struct exec){ .kind = EXEC_VE, .file = file, .argv = argv }, envp);
+}
+EXPORT int execv(const char *file, char *const argv[])
+{
+    return run(&(const struct exec){ .kind = EXEC_VE, .file = file, .argv = argv }, environ);
+}
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return run(&(const struct exec){ .kind = EXEC_VPE, .file = file, .argv = argv }, envp);
+}
+EXPORT int execvp(const char *file, char *const argv[])
+{
+    return run(&(const struct exec){ .kind = EXEC_VPE, .file = file, .argv = argv }, environ);
+}
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    return run(&(const struct exec){ .kind = EXEC_FD, .file = "", .fd = fd, .argv = argv }, envp);
+}
+EXPORT int execveat(int fd, const char *file, char *const argv[], char *const envp[], int flags)
+{
+    return run(&(const struct exec){ .kind = EXEC_AT, .file = file, .fd = fd, .argv = argv, .flags = flags }, envp);
+}
+
+/* The arguments as a vector on the stack, as the C library makes it. */
+#define EXECL(kind_, with_env)                                                                                         \
+    {                                                                                                                  \
+        va_list list;                                                                                                  \
+        size_t n = 0;                                                                                                  \
+        va_start(list, first);                                                                                         \
+        for (const char *a = first; a; a = va_arg(list, const char *))                                                 \
+            n++;                                                                                                       \
+        va_end(list);                                                                                                  \
+        char *argv[n + 1];                                                                                             \
+        va_start(list, first);                                                                                         \
+        argv[0] = (char *)first;                                                                                       \
+        for (size_t i = 1; i <= n; i++)                                                                                \
+            argv[i] = va_arg(list, char *);                                                                            \
+        char *const *envp = (with_env) ? va_arg(list, char *const *) : environ;                                        \
+        va_end(list);                                                                                                  \
+        return run(&(const struct exec){ .kind = kind_, .file = file, .argv = argv }, envp);                           \
+    }
+EXPORT int execl(const char *file, const char *first, ...) EXECL(EXEC_VE, 0)
+EXPORT int execlp(const char *file, const char *first, ...) EXECL(EXEC_VPE, 0)
+EXPORT int execle(const char *file, const char *first, ...) EXECL(EXEC_VE, 1)
+
+#define SPAWN(name, kind_)                                                                                             \
+    EXPORT int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,                           \
+                    const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])                       \
+    {                                                                                                                  \
+        struct call call;                                                                                              \
+        const struct exec e = { kind_, file, argv, -1, 0, pid, actions, attributes };                                  \
+        bool on = call_begin(&call, CALL_##name, 0);                                                                   \
+        int result = run(&e, envp);                                                                                    \
+        if (on)                                                                                                        \
+            call_end(&call, CALL_##name, result, &(const struct call_info){ INFO_PATH(file) },                         \
+                     __builtin_return_address(0));                                                                     \
+        return result;                                                                                                 \
+    }
+SPAWN(posix_spawn, EXEC_SPAWN)
+SPAWN(posix_spawnp, EXEC_SPAWNP)
