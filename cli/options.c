@@ -316,6 +316,7 @@ enum options_result options_parse(const struct command *cmd, void *values, int a
     }
     while (i < argc)
         argv[kept++] = argv[i++];
+    argv[kept] = NULL; /* kept <= argc, where main's argv has its NULL */
     if (kept < cmd->min_args) {
         snprintf(ret_error, error_size, "needs %s", cmd->args);
         return OPTIONS_WRONG;

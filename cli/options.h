@@ -16,7 +16,8 @@ enum options_result {
 /* Parses argv (without the program and the command) into `values`, which has values_size bytes and its defaults.
  * Understands --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -abc for flags, and -- as the end of the options; no
  * abbreviations, so that a script does not break when an option is added.  Options may follow arguments, unless
- * cmd->stop_at_first.  argv is reordered: the arguments move to its front. */
+ * cmd->stop_at_first.  argv is reordered: the arguments move to its front, and NULL
+ * ends them (argv[argc] must be there to be written). */
 enum options_result options_parse(const struct command *cmd, void *values, int argc, char **argv, int *ret_argc,
                                   char *ret_error, size_t error_size);
 

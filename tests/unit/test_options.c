@@ -87,6 +87,7 @@ Test(options, arguments_may_come_between)
     cr_assert_str_eq(p.argv[0], "a.db");
     cr_assert_str_eq(p.argv[1], "b.db");
     cr_assert_str_eq(p.argv[2], "-");
+    cr_assert_null(p.argv[3], "execvp takes it as it is");
 }
 
 Test(options, double_dash_ends_them)
