@@ -39,8 +39,8 @@ static int find_start(struct view *v, const struct app_options *o, char *ret_err
         }
         v->win.t = v->lane.born > 0 ? v->lane.born : 0;
     } else if (o->time >= v->facts.duration) {
-        char d[TEXT_MAX];
-        snprintf(ret_error, size, "that time is after the end; the trace lasts %s", text_duration(d, v->facts.duration));
+        snprintf(ret_error, size, "that time is after the end; the trace lasts %s",
+                 human_duration(v->facts.duration).s);
         return -1;
     }
     return 0;

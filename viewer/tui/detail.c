@@ -81,20 +81,20 @@ static void say_cost(struct text *out, struct timeline *tl, const struct stall *
 {
     struct victim victims[VICTIMS_MAX];
     int n = timeline_victims(tl, s, victims, brief ? 1 : VICTIMS_MAX);
-    char sum[TEXT_MAX], max[TEXT_MAX];
 
-    text_duration(sum, s->victim_sum);
-    text_duration(max, n > 0 ? victims[0].delayed : s->victim_max);
+    struct human sum = human_duration(s->victim_sum);
+    struct human max = human_duration(n > 0 ? victims[0].delayed : s->victim_max);
+
     if (s->victims == 0)
         say(out, ROLE_LABEL_DIM, "cost", "nobody was seen waiting");
     else if (n > 0)
-        say(out, ROLE_LABEL_DIM, "cost", "held up %" PRId64 ", %s in all; worst #%" PRId64 " %s %s", s->victims, sum,
-            victims[0].task, victims[0].name, max);
+        say(out, ROLE_LABEL_DIM, "cost", "held up %" PRId64 ", %s in all; worst #%" PRId64 " %s %s", s->victims, sum.s,
+            victims[0].task, victims[0].name, max.s);
     else
-        say(out, ROLE_LABEL_DIM, "cost", "held up %" PRId64 ", %s in all, worst %s", s->victims, sum, max);
+        say(out, ROLE_LABEL_DIM, "cost", "held up %" PRId64 ", %s in all, worst %s", s->victims, sum.s, max.s);
     for (int i = 0; !brief && i < n; i++)
         say(out, ROLE_LABEL_DIM, "", "#%-5" PRId64 " %-24s %10s", victims[i].task, victims[i].name,
-            text_duration(max, victims[i].delayed));
+            human_duration(victims[i].delayed).s);
 }
 
 /* "on CPU 0.2 ms, asleep 61.5 ms" */
@@ -104,29 +104,36 @@ static void evidence(const struct stall *s, char *ret, size_t size)
         const char *what;
         tns_t d;
     } parts[] = { { "on CPU", s->cpu }, { "waiting for a CPU", s->runq }, { "asleep", s->blocked } };
-    char d[TEXT_MAX];
 
     *ret = 0;
     for (int i = 0; i < 3; i++)
         if (parts[i].d > 0)
             snprintf(ret + strlen(ret), size - strlen(ret), "%s%s %s", *ret ? ", " : "", parts[i].what,
-                     text_duration(d, parts[i].d));
+                     human_duration(parts[i].d).s);
 }
 
 static void say_stall(struct text *out, struct view *v, const struct stall *s, bool brief)
 {
-    char d[TEXT_MAX], from[TEXT_MAX], to[TEXT_MAX], limit[TEXT_MAX], proof[160], task[96] = "";
+    char from[TEXT_MAX], to[TEXT_MAX], proof[160], task[96] = "";
 
     if (s->task)
         snprintf(task, sizeof task, ", #%" PRId64 " %s", s->task, s->task_name);
-    say(out, ROLE_STALL, "STALL", "%s on loop %" PRId64 "%s%s%s%s%s", text_duration(d, s->dur), s->loop,
+    say(out, ROLE_STALL, "STALL", "%s on loop %" PRId64 "%s%s%s%s%s", human_duration(s->dur).s, s->loop,
         v->lane.kind == LANE_TASK ? "" : task, *s->cause ? "   " : "", s->cause, *s->detail ? "  " : "", s->detail);
     say_stack(out, v->tl, s->stack, brief);
     say_cost(out, v->tl, s, brief);
     evidence(s, proof, sizeof proof);
-    say(out, ROLE_LABEL_DIM, "time", "%s%s%s   %s%slimit %s%s", text_time(from, s->t, v->win.per), out->g->to,
-        text_time(to, s->t + s->dur, v->win.per), proof, *proof ? "   " : "", text_duration(limit, v->facts.threshold),
-        s->in_gap ? "   events were lost here" : "");
+    text_time(from, s->t, v->win.per);
+    text_time(to, s->t + s->dur, v->win.per);
+    struct human limit = human_duration(v->facts.threshold);
+    const char *lost = s->in_gap ? "   events were lost here" : "";
+    if (brief) {
+        say(out, ROLE_LABEL_DIM, "time", "%s%s%s   %s%slimit %s%s", from, out->g->to, to, proof, *proof ? "   " : "",
+            limit.s, lost);
+    } else {
+        say(out, ROLE_LABEL_DIM, "time", "%s%s%s   limit %s%s", from, out->g->to, to, limit.s, lost);
+        say(out, ROLE_LABEL_DIM, "spent", "%s", *proof ? proof : "not measured");
+    }
     if (s->suppressed)
         say(out, ROLE_LABEL_DIM, "", "%" PRId64 " more like this had no stack of their own", s->suppressed);
 }
@@ -148,37 +155,37 @@ static void say_held_up(struct text *out, struct view *v, int64_t loop)
 {
     struct lane lane = { .kind = LANE_LOOP, .id = loop };
     struct stall s;
-    char d[TEXT_MAX];
+    char since[TEXT_MAX];
 
     if (timeline_stall_on(v->tl, &lane, v->win.t, v->win.t + 1, &s))
-        say(out, ROLE_STALL, "behind", "%s%s  %s on loop %" PRId64, s.task ? s.task_name : "a stall",
-            *s.detail ? "" : s.cause, text_duration(d, s.dur), s.loop);
+        say(out, ROLE_STALL, "behind", "%s%s%s  %s, since %s", s.task_name, *s.task_name ? ": " : "",
+            *s.detail ? s.detail : s.cause, human_duration(s.dur).s, text_time(since, s.t, v->win.per));
 }
 
 static void say_moment(struct text *out, struct view *v, const struct moment *m, bool brief)
 {
-    char a[TEXT_MAX], b[TEXT_MAX], c[TEXT_MAX], from[TEXT_MAX], to[TEXT_MAX];
+    char from[TEXT_MAX], to[TEXT_MAX];
 
     text_time(from, m->t, v->win.per);
     text_time(to, m->end, v->win.per);
-    text_duration(a, m->end - m->t);
+    struct human length = human_duration(m->end - m->t);
     if (v->lane.kind == LANE_LOOP) {
-        say(out, ROLE_LABEL_DIM, m->state == SPAN_RUN ? "busy" : "polls", "%s   %s%s%s", a, from, out->g->to, to);
-        say(out, ROLE_LABEL_DIM, "turn", "slept %s, then busy %s", text_duration(b, m->wait), text_duration(c, m->run));
+        say(out, ROLE_LABEL_DIM, m->state == SPAN_RUN ? "busy" : "polls", "%s   %s%s%s", length.s, from, out->g->to, to);
+        say(out, ROLE_LABEL_DIM, "turn", "slept %s, then busy %s", human_duration(m->wait).s, human_duration(m->run).s);
         if (m->ready >= 0)
             say(out, ROLE_LABEL_DIM, "events", "%" PRId64 " came with this turn", m->ready);
     } else if (v->lane.kind == LANE_CALL) {
-        say(out, ROLE_RUN, "call", "%s(%s) %s   %s%s%s", m->what, m->detail, a, from, out->g->to, to);
+        say(out, ROLE_RUN, "call", "%s(%s) %s   %s%s%s", m->what, m->detail, length.s, from, out->g->to, to);
         say_stack(out, v->tl, m->stack, brief);
     } else {
         enum role role = m->state == SPAN_READY ? ROLE_READY : m->state == SPAN_RUN ? ROLE_RUN : ROLE_LABEL_DIM;
         bool waits = *m->what && m->state != SPAN_READY && m->state != SPAN_RUN;
         say(out, role, state_name(m->state), "%s%s%s%s   %s%s%s   on loop %" PRId64, waits ? "for " : "",
-            waits ? m->what : "", waits ? ", " : "", a, from, out->g->to, to, m->loop);
+            waits ? m->what : "", waits ? ", " : "", length.s, from, out->g->to, to, m->loop);
         if (m->state == SPAN_READY)
             say_held_up(out, v, m->loop);
-        say(out, ROLE_LABEL_DIM, "step", "waited %s%s%s, ready %s, ran %s", text_duration(a, m->wait),
-            *m->what ? " for " : "", m->what, text_duration(b, m->queue), text_duration(c, m->run));
+        say(out, ROLE_LABEL_DIM, "step", "waited %s%s%s, ready %s, ran %s", human_duration(m->wait).s,
+            *m->what ? " for " : "", m->what, human_duration(m->queue).s, human_duration(m->run).s);
         struct lane waker;
         if (m->waker > 0 && timeline_task(v->tl, m->waker, &waker))
             say(out, ROLE_LABEL_DIM, "woken", "by #%" PRId64 " %s", waker.id, waker.name);

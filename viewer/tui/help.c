@@ -6,15 +6,16 @@
 
 #include "view.h"
 
-enum { ENTRIES_MAX = 96, KEYS_W = 14, COLUMN_W = 38, GAP = 1 };
+enum { ENTRIES_MAX = 96, KEYS_W = 11, COLUMN_W = 40 };
 
 struct entry {
     enum role role;
     char keys[KEYS_W * 4], text[64]; /* a title has no keys */
+    int section, x, y;               /* the section stays together in one column */
 };
 
 struct help {
-    int n, top;
+    int n, top, lines, sections, columns; /* `lines` of them in the tallest column */
     struct entry at[ENTRIES_MAX];
 };
 
@@ -24,6 +25,8 @@ static void add(struct help *h, enum role role, const char *keys, const char *te
         return;
     struct entry *e = &h->at[h->n++];
     e->role = role;
+    h->sections += role == ROLE_TITLE;
+    e->section = h->sections;
     snprintf(e->keys, sizeof e->keys, "%s", keys);
     snprintf(e->text, sizeof e->text, "%s", text);
 }
@@ -56,10 +59,10 @@ static void add_signs(struct help *h)
     snprintf(stall, sizeof stall, "%s%s", g->stall_start, g->stall);
     snprintf(life, sizeof life, "%s %s", g->born, g->ended);
     add(h, ROLE_TITLE, "", "SIGNS");
-    add(h, ROLE_RUN, runs, "runs, by share of the column");
-    add(h, ROLE_STALL, stall, "stall: the loop ran nothing else");
-    add(h, ROLE_READY, g->ready, "ready, but the loop was busy");
-    add(h, ROLE_LOCK, g->lock, "waits for a lock or a task");
+    add(h, ROLE_RUN, runs, "runs, by share of column");
+    add(h, ROLE_STALL, stall, "stall: nothing else ran");
+    add(h, ROLE_READY, g->ready, "ready, but loop is busy");
+    add(h, ROLE_LOCK, g->lock, "waits for lock or task");
     add(h, ROLE_IO, g->io, "waits for I/O");
     add(h, ROLE_TIMER, g->timer, "waits for a time");
     add(h, ROLE_EDGE, life, "born, ended");
@@ -79,38 +82,61 @@ static int help_open(struct view *v)
     return 0;
 }
 
-static int columns(const struct view *v)
-{
-    return v->layout.w / COLUMN_W > 0 ? v->layout.w / COLUMN_W : 1;
-}
-
 static int page(const struct view *v)
 {
     return v->layout.hints_y - 2;
 }
 
-/* Lines of the longest column when the entries are dealt out. */
-static int height(const struct view *v, const struct help *h)
+static int section_length(const struct help *h, int first)
 {
-    int lines = (h->n + columns(v) - 1) / columns(v);
-    return lines < page(v) ? page(v) : lines;
+    int n = 1;
+    while (first + n < h->n && h->at[first + n].section == h->at[first].section)
+        n++;
+    return n;
+}
+
+/* Deals the sections out to columns of `lines`; how many columns that takes. */
+static int deal(struct help *h, int lines)
+{
+    int x = 0, y = 0;
+
+    for (int i = 0; i < h->n; i++) {
+        bool title = i == 0 || h->at[i].section != h->at[i - 1].section;
+        if (y > 0 && (y == lines || (title && y + section_length(h, i) > lines))) {
+            x++;
+            y = 0;
+        }
+        h->at[i].x = x;
+        h->at[i].y = y++;
+    }
+    return x + 1;
+}
+
+static void arrange(struct view *v, struct help *h)
+{
+    int most = v->layout.w / COLUMN_W;
+
+    for (h->lines = page(v); deal(h, h->lines) > (most > 0 ? most : 1); h->lines++)
+        ;
+    h->columns = most > 0 ? most : 1;
 }
 
 static void help_draw(struct view *v)
 {
-    const struct help *h = view_private(v);
-    int lines = height(v, h), w = v->layout.w / columns(v);
+    struct help *h = view_private(v);
 
+    arrange(v, h);
+    int w = v->layout.w / h->columns;
     term_repeat(1, 0, v->layout.w, ROLE_AXIS, term_glyphs()->rule);
     term_put(1, 2, v->layout.w, ROLE_TITLE, " help: the keys of this screen ");
     for (int i = 0; i < h->n; i++) {
         const struct entry *e = &h->at[i];
-        int y = 2 + i % lines - h->top, x = i / lines * w;
+        int y = 2 + e->y - h->top, x = e->x * w + 1;
         if (y < 2 || y >= v->layout.hints_y)
             continue;
-        int indent = *e->keys ? KEYS_W + GAP : 0;
-        term_put(y, x + 2, KEYS_W, e->role, e->keys);
-        term_put(y, x + 1 + (indent ? 1 : 0) + indent, w - indent - 2, *e->keys ? ROLE_VALUE : e->role, e->text);
+        int indent = *e->keys ? KEYS_W + 1 : 0;
+        term_put(y, x + 1, KEYS_W, e->role, e->keys);
+        term_put(y, x + indent, w - indent - 1, *e->keys ? ROLE_VALUE : e->role, e->text);
     }
 }
 
@@ -122,7 +148,7 @@ static bool help_request(struct view *v, enum request request)
         view_close(v);
         return true;
     }
-    return view_scroll(request, page(v), height(v, h), &h->top);
+    return view_scroll(request, page(v), h->lines, &h->top);
 }
 
 const struct view_ops help_ops = {

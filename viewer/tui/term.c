@@ -68,7 +68,8 @@ static const struct {
 /* The terminal's screen: there is one in a process, and signal handlers have to find it. */
 static struct {
     SCREEN *screen;
-    const struct glyphs *glyphs;
+    struct glyphs glyphs;
+    bool mono;
     attr_t attributes[ROLES];
     FILE *script, *null_in, *null_out;
     char *shadow;                        /* the role letter of each cell, for :save-screen */
@@ -151,6 +152,7 @@ static void choose_colors(const char *wanted)
         use_default_colors();
         colors = COLORS >= 256 && strcmp(wanted, "8") != 0 ? 256 : COLORS >= 8 ? 8 : 0;
     }
+    term.mono = colors == 0;
     for (short r = 0; r < ROLES; r++) {
         term.attributes[r] = colors ? roles[r].color : roles[r].mono;
         if (colors && init_pair((short)(r + 1), colors == 256 ? roles[r].many : roles[r].few, -1) == OK)
@@ -195,8 +197,10 @@ int term_open(const struct term_options *options, char *ret_error, size_t error_
                  known ? "such a terminal cannot place text on its screen" : "no such terminal is known here");
         return -1;
     }
-    term.glyphs = options->ascii || !can_utf8(type) ? &ascii_glyphs : &utf8_glyphs;
     choose_colors(options->color ? options->color : "auto");
+    term.glyphs = options->ascii || !can_utf8(type) ? ascii_glyphs : utf8_glyphs;
+    if (term.mono)
+        term.glyphs.stall = ascii_glyphs.stall; /* a full block in reverse video is a hole */
     cbreak();
     noecho();
     nonl();
@@ -227,7 +231,7 @@ void term_close(void)
 
 const struct glyphs *term_glyphs(void)
 {
-    return term.glyphs;
+    return &term.glyphs;
 }
 
 void term_size(int *ret_w, int *ret_h)
@@ -431,7 +435,7 @@ int term_put(int y, int x, int columns, enum role role, const char *text)
     if (columns <= 0)
         return 0;
     clean(whole, sizeof whole, text);
-    int used = text_cut(cut, sizeof cut, whole, columns, term.glyphs->cut);
+    int used = text_cut(cut, sizeof cut, whole, columns, term.glyphs.cut);
     attrset((int)(term.attributes[kind] ^ (role & ROLE_AT_CURSOR ? A_REVERSE : 0)));
     mvaddstr(y, x, cut);
     for (int i = x; term.shadow && y < term.shadow_h && i < x + used && i < term.shadow_w; i++)

@@ -128,7 +128,7 @@ static int lane_role(const struct column *c)
         [SPAN_READY] = ROLE_READY, [SPAN_RUN] = ROLE_RUN,   [SPAN_GAP] = ROLE_LOST, [SPAN_STALL] = ROLE_STALL,
     };
 
-    if ((c->born || c->ended) && c->state < SPAN_READY)
+    if ((c->born || c->ended) && c->state < SPAN_RUN)
         return ROLE_EDGE;
     return by_state[c->state];
 }
@@ -138,10 +138,10 @@ static const char *lane_glyph(const struct columns *c, int x)
     const struct glyphs *g = term_glyphs();
     const struct column *col = &c->at[x];
 
-    if ((col->born || col->ended) && col->state < SPAN_READY)
+    if ((col->born || col->ended) && col->state < SPAN_RUN)
         return col->born ? g->born : g->ended;
     switch ((enum span_state)col->state) {
-    case SPAN_STALL: return col->stall_start ? g->stall_start : g->stall;
+    case SPAN_STALL: return col->stall_start || x == 0 ? g->stall_start : g->stall; /* each one in sight has a sign */
     case SPAN_GAP: return g->gap;
     case SPAN_RUN: return g->run[lanes_eighths(c, x)];
     case SPAN_READY: return g->ready;
@@ -263,12 +263,11 @@ static void draw_lane(struct view *v, struct timeline_view *tv, int i, int y)
 static void draw_divider(struct view *v, struct timeline_view *tv, int y)
 {
     const struct glyphs *g = term_glyphs();
-    char text[160], alive[TEXT_MAX], all[TEXT_MAX];
+    char text[160];
 
-    text_count(alive, tv->tasks_alive);
-    text_count(all, v->facts.tasks);
-    snprintf(text, sizeof text, v->layout.w >= 60 ? " tasks in window %s of %s, by stall, then wait behind it, then run "
-                                                  : " tasks %s of %s ", alive, all);
+    snprintf(text, sizeof text, v->layout.w >= 60 ? " tasks in window %s of %s, by stall, wait behind it, run "
+                                                  : " tasks %s of %s ", human_count(tv->tasks_alive).s,
+             human_count(v->facts.tasks).s);
     int end = v->layout.plot_x + v->layout.plot_w;
     int used = term_put(y, 0, end, ROLE_LABEL_DIM, text);
     term_repeat(y, used, end - used, ROLE_AXIS, g->rule);
@@ -299,9 +298,12 @@ static void tick_text(char *ret, size_t size, tns_t t, tns_t step, bool first, t
     } units[] = { { 1000000000, "s" }, { 1000000, "ms" }, { 1000, "us" }, { 1, "ns" } };
     char whole[TEXT_MAX];
 
-    if (first) {
-        text_time(whole, t, per);
-        snprintf(ret, size, "%s", whole);
+    if (first) { /* the time itself, without the zeros at its end */
+        size_t n = strlen(text_time(whole, t, per)) - strlen(" s");
+        while (n > 1 && (whole[n - 1] == '0' || whole[n - 1] == ' '))
+            n--;
+        n -= whole[n - 1] == '.';
+        snprintf(ret, size, "%.*s s", (int)n, whole);
         return;
     }
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
@@ -316,10 +318,10 @@ static void draw_axis(struct view *v)
     const struct layout *l = &v->layout;
     const struct glyphs *g = term_glyphs();
     const struct window *win = &v->win;
-    char text[TEXT_MAX * 2], d[TEXT_MAX];
+    char text[TEXT_MAX * 2];
     int y = l->axis_y, first_x = -1;
 
-    snprintf(text, sizeof text, "%s%s", l->w >= 80 ? "1 col = " : "col ", text_duration(d, win->per));
+    snprintf(text, sizeof text, "%s%s", l->w >= 80 ? "1 col = " : "col ", human_duration(win->per).s);
     term_put(y, 1, l->label_w - 1, ROLE_LABEL_DIM, text);
     term_put(y, l->label_w, 1, ROLE_AXIS, g->bar);
 
@@ -365,7 +367,7 @@ static void draw_minimap(struct view *v, struct timeline_view *tv)
     const struct layout *l = &v->layout;
     const struct glyphs *g = term_glyphs();
     const struct columns *c = &tv->minimap;
-    char text[TEXT_MAX * 2], d[TEXT_MAX];
+    char text[TEXT_MAX * 2];
     int y = l->minimap_y;
 
     if (y < 0)
@@ -373,7 +375,7 @@ static void draw_minimap(struct view *v, struct timeline_view *tv)
     if (!tv->minimap_done || c->w != l->plot_w)
         tv->minimap_done = read_minimap(v, tv);
     v->unfinished |= !tv->minimap_done;
-    snprintf(text, sizeof text, "0 s%s%s", g->to, text_duration(d, v->facts.duration));
+    snprintf(text, sizeof text, "0 s%s%s", g->to, human_duration(v->facts.duration).s);
     term_put(y, 1, l->label_w - 1, ROLE_LABEL_DIM, "whole trace");
     term_put(y + 1, 1, l->label_w - 1, ROLE_LABEL_DIM, text);
     int from = (int)(v->win.from / c->per), to = (int)((window_end(&v->win) - 1) / c->per);

@@ -111,38 +111,32 @@ char *view_lane_name(const struct lane *lane, char *ret, size_t size)
 static void draw_header(struct view *v)
 {
     const struct timeline_facts *f = &v->facts;
-    char n[TEXT_MAX], right[TEXT_MAX * 2], time[TEXT_MAX], parts[5][TEXT_MAX + 16];
-    int w = v->layout.w, x = 0, y = v->layout.header_y, lost_w, np = 0;
+    char parts[5][TEXT_MAX], lost[TEXT_MAX], right[TEXT_MAX * 2], time[TEXT_MAX];
+    int w = v->layout.w, y = v->layout.header_y, x = 0, n = 0;
 
-    text_time(time, v->win.t, v->win.per);
-    if (w >= 100)
-        snprintf(parts[np++], sizeof *parts, " loopscope ");
-    snprintf(parts[np++], sizeof *parts, " %.*s", w >= 80 ? 40 : 14, v->file);
-    if (w >= 60) {
-        snprintf(parts[np++], sizeof *parts, "  %" PRId64 " loop%s", f->loops, f->loops == 1 ? "" : "s");
-        if (f->tasks)
-            snprintf(parts[np++], sizeof *parts, "  %s tasks", text_count(n, f->tasks));
-        if (w >= 100)
-            snprintf(parts[np++], sizeof *parts, "  %s  %s events", text_duration(time, f->duration),
-                     text_count_short(n, f->events));
+    snprintf(parts[n++], TEXT_MAX, "%s%.*s", w >= 100 ? " loopscope  " : " ", w >= 80 ? 40 : 14, v->file);
+    if (w >= 60)
+        snprintf(parts[n++], TEXT_MAX, "  %s", human_plural(f->loops, "loop", "loops").s);
+    if (w >= 60 && f->tasks)
+        snprintf(parts[n++], TEXT_MAX, "  %s", human_plural(f->tasks, "task", "tasks").s);
+    if (w >= 100) {
+        snprintf(parts[n++], TEXT_MAX, "  %s", human_duration(f->duration).s);
+        snprintf(parts[n++], TEXT_MAX, "  %s", human_plural(f->events, "event", "events").s);
     }
-    text_time(time, v->win.t, v->win.per);
-    snprintf(right, sizeof right, "%sT %s ", w >= 60 ? "   " : " ", time);
-    int time_x = w - text_width(right);
-    snprintf(n, sizeof n, " ");
-    char lost[TEXT_MAX + 16];
-    snprintf(lost, sizeof lost, "%s lost", text_count_short(n, f->lost));
-    lost_w = text_width(lost);
-    for (int i = 0; i < np && x + text_width(parts[i]) < time_x - lost_w; i++)
+    snprintf(lost, sizeof lost, "%s lost", human_count(f->lost).s);
+    snprintf(right, sizeof right, "%sT %s ", w >= 60 ? "   " : " ", text_time(time, v->win.t, v->win.per));
+    int time_x = w - text_width(right), lost_x = time_x - text_width(lost);
+    for (int i = 0; i < n && x + text_width(parts[i]) < lost_x; i++)
         x += term_put(y, x, w, i == 0 ? ROLE_TITLE : ROLE_VALUE, parts[i]);
-    term_put(y, time_x - lost_w, lost_w, f->lost ? ROLE_LOST : ROLE_VALUE, lost);
+    term_put(y, lost_x, time_x - lost_x, f->lost ? ROLE_LOST : ROLE_VALUE, lost);
     term_put(y, time_x, w - time_x, ROLE_VALUE, right);
 }
 
 static void draw_tabs(struct view *v)
 {
     const struct timeline_facts *f = &v->facts;
-    char text[TEXT_MAX * 3], worst[TEXT_MAX], limit[TEXT_MAX], n[TEXT_MAX];
+    struct human limit = human_duration(f->threshold);
+    char text[TEXT_MAX * 3];
     int x = 1, y = v->layout.tabs_y;
 
     if (y < 0)
@@ -153,12 +147,11 @@ static void draw_tabs(struct view *v)
                  v->layout.wide ? view_screens[i]->name : view_screens[i]->short_name);
         x += term_put(y, x, v->layout.w - x, on ? ROLE_TAB_ON : ROLE_TAB, text) + 1;
     }
-    text_duration(limit, f->threshold);
     if (f->stalls == 0)
-        snprintf(text, sizeof text, "no stall over %s ", limit);
+        snprintf(text, sizeof text, "no stall over %s ", limit.s);
     else
-        snprintf(text, sizeof text, "%s stall%s over %s, worst %s ", text_count(n, f->stalls), f->stalls == 1 ? "" : "s",
-                 limit, text_duration(worst, f->worst_stall));
+        snprintf(text, sizeof text, "%s over %s, worst %s ", human_plural(f->stalls, "stall", "stalls").s, limit.s,
+                 human_duration(f->worst_stall).s);
     if (!f->finished)
         strcat(text, "  still being written ");
     int at = v->layout.w - text_width(text);
@@ -182,7 +175,7 @@ static int put_hint(int y, int x, int end, const char *keys, const char *text)
 {
     int need = text_width(keys) + (*text ? 1 + text_width(text) : 0);
 
-    if (x + need > end)
+    if (x + need > end) /* half a hint would only puzzle */
         return 0;
     term_put(y, x, need, ROLE_HINT_KEY, keys);
     if (*text)
@@ -206,7 +199,7 @@ static void draw_hints(struct view *v)
             if (!(key_hints[i].screens & top->ops->bit))
                 continue;
             hint_keys(&key_hints[i], keys, sizeof keys);
-            x += put_hint(y, x, right, keys, v->layout.wide ? key_hints[i].text : key_hints[i].short_text);
+            x += put_hint(y, x, right - 2, keys, v->layout.wide ? key_hints[i].text : key_hints[i].short_text);
         }
     }
     x = right;
