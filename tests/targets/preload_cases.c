@@ -1,0 +1,344 @@
+/* preload_cases.c - one program, many ways to be difficult; run under the preload by tests/unit/test_preload.c and
+ * without it for comparison.  preload_cases NAME: 0 when everything behaved as the C library promises. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHECK(x)                                                                                                       \
+    do                                                                                                                 \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "preload_cases:%d: %s (errno %d)\n", __LINE__, #x, errno);                                 \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
+    while (0)
+
+static int epfd;
+
+static void make_epoll(void)
+{
+    CHECK((epfd = epoll_create1(0)) >= 0);
+}
+static void turn(int n)
+{
+    struct epoll_event e;
+    while (n--)
+        CHECK(epoll_wait(epfd, &e, 1, 0) == 0);
+}
+static void reap(pid_t pid)
+{
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static int do_calls(void)
+{
+    make_epoll();
+    turn(2);
+    usleep(5000);
+    errno = 77;
+    CHECK(open("/nonexistent/file", O_RDONLY) == -1 && errno == ENOENT);
+    turn(1);
+    usleep(30000);
+    turn(1);
+    return 0;
+}
+
+static int do_fork(void)
+{
+    make_epoll();
+    turn(3);
+    pid_t pid = fork();
+    if (pid == 0) {
+        turn(3);
+        usleep(3000);
+        turn(1);
+        _exit(0);
+    }
+    reap(pid);
+    turn(3);
+    return 0;
+}
+
+static int do_clone(void)
+{
+    make_epoll();
+    turn(3);
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        usleep(3000);
+        turn(4);
+        _exit(0);
+    }
+    reap(pid);
+    turn(3);
+    return 0;
+}
+
+static int do_vfork(void)
+{
+    make_epoll();
+    turn(3);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    reap(pid);
+    usleep(3000);
+    turn(3);
+    return 0;
+}
+
+static void *short_loop(void *unused)
+{
+    struct epoll_event e;
+    int fd = epoll_create1(0);
+    (void)unused;
+    CHECK(fd >= 0);
+    for (int i = 0; i < 5; i++)
+        CHECK(epoll_wait(fd, &e, 1, 0) == 0);
+    close(fd);
+    return NULL;
+}
+static int do_threads(void)
+{
+    for (int i = 0; i < 50; i++) {
+        pthread_t t[4];
+        for (int k = 0; k < 4; k++)
+            CHECK(pthread_create(&t[k], NULL, short_loop, NULL) == 0);
+        for (int k = 0; k < 4; k++)
+            CHECK(pthread_join(t[k], NULL) == 0);
+    }
+    return 0;
+}
+
+static int canceled_at[2], cleaned;
+static void clean(void *unused)
+{
+    (void)unused;
+    cleaned = 1;
+}
+static void *block_for_ever(void *unused)
+{
+    char c;
+    struct epoll_event e;
+    int fd = epoll_create1(0);
+    (void)unused;
+    pthread_cleanup_push(clean, NULL);
+    for (int i = 0; i < 3; i++)
+        epoll_wait(fd, &e, 1, 0);
+    CHECK(read(canceled_at[0], &c, 1) == 2);
+    pthread_cleanup_pop(0);
+    return NULL;
+}
+static int do_cancel(void)
+{
+    pthread_t t;
+    void *value;
+    CHECK(pipe(canceled_at) == 0);
+    CHECK(pthread_create(&t, NULL, block_for_ever, NULL) == 0);
+    usleep(20000);
+    CHECK(pthread_cancel(t) == 0 && pthread_join(t, &value) == 0);
+    CHECK(value == PTHREAD_CANCELED && cleaned);
+    return 0;
+}
+
+static sigjmp_buf away;
+static void jump(int sig)
+{
+    siglongjmp(away, sig);
+}
+static int do_longjmp(void)
+{
+    int ends[2];
+    char c;
+    make_epoll();
+    CHECK(pipe(ends) == 0);
+    signal(SIGALRM, jump);
+    turn(3);
+    if (!sigsetjmp(away, 1)) {
+        ualarm(10000, 0);
+        CHECK(read(ends[0], &c, 1) == 2);
+    }
+    turn(2);
+    usleep(5000); /* must be told: nothing may have stuck */
+    turn(2);
+    return 0;
+}
+
+static volatile sig_atomic_t signals;
+static void count(int sig)
+{
+    int error = errno;
+    (void)sig;
+    signals = signals + 1;
+    CHECK(write(-1, "", 1) == -1);
+    errno = error;
+}
+static int do_storm(void)
+{
+    struct sigaction sa = { .sa_handler = count };
+    struct itimerval often = { { 0, 100 }, { 0, 100 } }, off = { { 0, 0 }, { 0, 0 } };
+    long eintr = 0;
+    make_epoll();
+    CHECK(sigaction(SIGALRM, &sa, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+    for (int i = 0; i < 20000; i++) {
+        struct epoll_event e;
+        int n = epoll_wait(epfd, &e, 1, i % 100 == 0);
+        CHECK(n == 0 || (n < 0 && errno == EINTR));
+        eintr += n < 0;
+        CHECK(write(-1, "", 1) == -1 && errno == EBADF);
+    }
+    CHECK(setitimer(ITIMER_REAL, &off, NULL) == 0);
+    CHECK(signals > 0 && eintr <= signals);
+    return 0;
+}
+
+static int do_polls(void)
+{
+    int ends[2], other[2];
+    CHECK(pipe(ends) == 0 && pipe(other) == 0);
+    struct pollfd set[2] = { { ends[0], POLLIN, 0 }, { other[0], POLLIN, 0 } };
+    for (int i = 0; i < 6; i++) {
+        CHECK(poll(set, 2, 1) == 0);
+        if (i == 4) {
+            struct pollfd one = { ends[0], POLLIN, 0 };
+            CHECK(poll(&one, 1, 5) == 0); /* a blocking call, not a turn */
+        }
+    }
+    return 0;
+}
+static int do_select(void)
+{
+    int ends[2], other[2];
+    CHECK(pipe(ends) == 0 && pipe(other) == 0);
+    for (int i = 0; i < 6; i++) {
+        fd_set set;
+        struct timeval t = { 0, 1000 };
+        FD_ZERO(&set);
+        FD_SET(ends[0], &set);
+        FD_SET(other[0], &set);
+        CHECK(select(other[0] + 1, &set, NULL, NULL, &t) == 0);
+        if (i == 4) {
+            struct timeval nap = { 0, 5000 };
+            CHECK(select(0, NULL, NULL, NULL, &nap) == 0); /* a sleep */
+        }
+    }
+    return 0;
+}
+static int do_waiter(void) /* waits for answers on one fd: never a loop */
+{
+    int ends[2];
+    char c;
+    CHECK(pipe(ends) == 0);
+    for (int i = 0; i < 50; i++) {
+        struct pollfd one = { ends[0], POLLIN, 0 };
+        CHECK(write(ends[1], "x", 1) == 1);
+        CHECK(poll(&one, 1, -1) == 1 && read(ends[0], &c, 1) == 1);
+    }
+    return 0;
+}
+static int do_nested(void) /* another epoll set inside a turn, as node's execSync */
+{
+    struct epoll_event e;
+    int inner = epoll_create1(0);
+    make_epoll();
+    turn(3);
+    for (int i = 0; i < 3; i++)
+        CHECK(epoll_wait(inner, &e, 1, 5) == 0);
+    turn(3);
+    return 0;
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static void *hold(void *ready)
+{
+    CHECK(pthread_mutex_lock(&mutex) == 0);
+    *(volatile int *)ready = (int)syscall(SYS_gettid);
+    usleep(20000);
+    CHECK(pthread_mutex_unlock(&mutex) == 0);
+    return NULL;
+}
+static int do_mutex(void)
+{
+    pthread_t t;
+    volatile int ready = 0;
+    make_epoll();
+    turn(3);
+    CHECK(pthread_create(&t, NULL, hold, (void *)&ready) == 0);
+    while (!ready)
+        sched_yield();
+    CHECK(pthread_mutex_lock(&mutex) == 0 && pthread_mutex_unlock(&mutex) == 0);
+    turn(2);
+    return pthread_join(t, NULL);
+}
+
+static int do_rlimit(void)
+{
+    struct rlimit r = { 300u << 20, 300u << 20 };
+    make_epoll();
+    turn(3);
+    CHECK(setrlimit(RLIMIT_AS, &r) == 0);
+    void *p = malloc(100u << 20);
+    CHECK(p != NULL);
+    free(p);
+    turn(3);
+    return 0;
+}
+static int do_mlockall(void)
+{
+    struct rusage u;
+    make_epoll();
+    turn(3);
+    CHECK(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    turn(3);
+    CHECK(getrusage(RUSAGE_SELF, &u) == 0 && u.ru_maxrss < 64 << 10);
+    return 0;
+}
+static int do_descriptors(void) /* none of ours may be among them */
+{
+    int next = dup(0);
+    CHECK(next == 3);
+    close(next);
+    return 0;
+}
+static int do_busy(void) /* an endless stream of events, for a ring that nobody drains */
+{
+    make_epoll();
+    turn(2000);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} cases[] = { { "calls", do_calls },     { "fork", do_fork },     { "clone", do_clone },   { "vfork", do_vfork },
+              { "threads", do_threads }, { "cancel", do_cancel }, { "storm", do_storm },   { "longjmp", do_longjmp },
+              { "polls", do_polls },     { "select", do_select }, { "waiter", do_waiter }, { "nested", do_nested },
+              { "mutex", do_mutex },     { "rlimit", do_rlimit }, { "mlockall", do_mlockall },
+              { "busy", do_busy },       { "descriptors", do_descriptors } };
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < sizeof(cases) / sizeof(*cases); i++)
+        if (strcmp(cases[i].name, argv[1]) == 0)
+            return cases[i].run();
+    fprintf(stderr, "usage: preload_cases NAME\n");
+    return 2;
+}
