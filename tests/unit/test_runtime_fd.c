@@ -1,0 +1,342 @@
+/* Waiting on fds: pipes, sockets, deadlines, two waiters, numbers that are used again; and jobs on threads. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <loopscope/runtime.h>
+
+/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
+#define CHECK(x)             \
+    do {                     \
+        if (!(x))            \
+            return __LINE__; \
+    } while (0)
+#define TEST(name, fn)                                                        \
+    Test(runtime_fd, name, .timeout = 20)                                     \
+    {                                                                         \
+        intptr_t line = ls_run(fn, NULL, NULL);                               \
+        cr_assert_eq(line, 0, "failed at line %d, errno %d", (int)line, errno); \
+    }
+
+struct end {
+    int fd;
+    char got[64];
+    ssize_t n;
+    int error;
+};
+static intptr_t reader(void *arg)
+{
+    struct end *e = arg;
+    e->n = ls_read(e->fd, e->got, sizeof e->got, LS_NEVER);
+    e->error = errno;
+    return 0;
+}
+
+static intptr_t on_pipe(int flags)
+{
+    int p[2];
+    CHECK(!pipe2(p, flags));
+    struct end e = { .fd = p[0] };
+    for (int i = 0; i < 3; i++) { /* the second time it is registered already */
+        struct ls_task *t = ls_spawn(reader, &e, NULL);
+        ls_sleep(LS_MS);
+        CHECK(ls_write(p[1], "hello", 5, LS_NEVER) == 5);
+        CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && e.n == 5 && !memcmp(e.got, "hello", 5));
+    }
+    CHECK(ls_read(p[0], e.got, 1, ls_after(2 * LS_MS)) == -1 && errno == ETIMEDOUT);
+    close(p[1]);
+    CHECK(ls_read(p[0], e.got, 1, ls_after(LS_SEC)) == 0);
+    close(p[0]);
+    CHECK(ls_read(p[0], e.got, 1, LS_NEVER) == -1 && errno == EBADF);
+    return 0;
+}
+static intptr_t nonblocking_pipe(void *arg)
+{
+    (void)arg;
+    return on_pipe(O_NONBLOCK);
+}
+static intptr_t blocking_pipe(void *arg)
+{
+    (void)arg;
+    return on_pipe(0);
+}
+TEST(pipe_non_blocking, nonblocking_pipe)
+TEST(pipe_blocking, blocking_pipe)
+
+static intptr_t drain(void *arg)
+{
+    struct end *e = arg;
+    char buf[5000];
+    ssize_t n;
+    while ((n = ls_read(e->fd, buf, sizeof buf, ls_after(LS_SEC))) > 0)
+        e->n += n;
+    return n;
+}
+static intptr_t large_write(void *arg)
+{
+    (void)arg;
+    static char big[3 << 20];
+    for (int kind = 0; kind < 3; kind++) {
+        int p[2];
+        if (kind == 0)
+            CHECK(!pipe(p));
+        else
+            CHECK(!socketpair(AF_UNIX, SOCK_STREAM | (kind == 1 ? SOCK_NONBLOCK : 0), 0, p));
+        struct end e = { .fd = p[0] };
+        struct ls_task *t = ls_spawn(drain, &e, NULL);
+        CHECK(ls_write(p[1], big, sizeof big, ls_after(5 * LS_SEC)) == sizeof big);
+        CHECK(!ls_close(p[1]) && !ls_await(t, NULL, ls_after(LS_SEC)) && e.n == sizeof big);
+        CHECK(!ls_close(p[0]));
+    }
+    return 0;
+}
+TEST(a_large_write_is_whole, large_write)
+
+static intptr_t partial_write(void *arg)
+{
+    (void)arg;
+    static char big[3 << 20];
+    int p[2];
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    ssize_t n = ls_write(p[1], big, sizeof big, ls_after(5 * LS_MS));
+    CHECK(n > 0 && (size_t)n < sizeof big); /* what went before the deadline */
+    CHECK(ls_write(p[1], big, 1, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT);
+    close(p[0]);
+    CHECK(ls_write(p[1], big, 1, ls_after(LS_MS)) == -1 && errno == EPIPE); /* and no SIGPIPE */
+    return 0;
+}
+TEST(a_write_that_is_stopped_says_how_far_it_came, partial_write)
+
+static intptr_t two_sides(void *arg)
+{
+    (void)arg;
+    static char big[1 << 20];
+    int p[2];
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    struct end e = { .fd = p[0] }, second = { .fd = p[0] };
+    struct ls_task *r = ls_spawn(reader, &e, "reader");
+    ls_yield();
+    struct ls_task *again = ls_spawn(reader, &second, "second");
+    CHECK(!ls_await(again, NULL, ls_after(LS_SEC)) && second.n == -1 && second.error == EBUSY);
+    CHECK(ls_write(p[0], big, sizeof big, ls_after(2 * LS_MS)) > 0); /* a writer waits beside the reader */
+    CHECK(send(p[1], "x", 1, 0) == 1);
+    CHECK(!ls_await(r, NULL, ls_after(LS_SEC)) && e.n == 1);
+    return 0;
+}
+TEST(a_reader_and_a_writer_but_no_second_reader, two_sides)
+
+static intptr_t close_wakes(void *arg)
+{
+    (void)arg;
+    int p[2];
+    CHECK(!pipe(p));
+    struct end e = { .fd = p[0] };
+    struct ls_task *t = ls_spawn(reader, &e, NULL);
+    ls_yield();
+    CHECK(!ls_close(p[0]) && !ls_await(t, NULL, ls_after(LS_SEC)) && e.n == -1 && e.error == EBADF);
+    struct ls_task *u;
+    struct end f = { .fd = p[1] };
+    CHECK(!pipe(p));
+    f.fd = p[0];
+    u = ls_spawn(reader, &f, NULL);
+    ls_yield();
+    CHECK(!ls_cancel(u, NULL) && !ls_await(u, NULL, ls_after(LS_SEC)) && f.n == -1 && f.error == ECANCELED);
+    return 0;
+}
+TEST(close_and_cancel_wake_the_waiter, close_wakes)
+
+/* The number of a closed fd comes back as something else, with no word to the runtime. */
+static intptr_t reuse(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 6; round++) {
+        int p[2];
+        if (round % 2)
+            CHECK(!socketpair(AF_UNIX, SOCK_STREAM | (round == 3 ? SOCK_NONBLOCK : 0), 0, p));
+        else
+            CHECK(!pipe2(p, round == 2 ? O_NONBLOCK : 0));
+        struct end e = { .fd = p[0] };
+        for (int i = 0; i < 2; i++) { /* a short read: from then on a socket is known to be empty, and parks at once */
+            struct ls_task *t = ls_spawn(reader, &e, NULL);
+            ls_yield();
+            CHECK(write(p[1], "ab", 2) == 2);
+            CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && e.n == 2);
+        }
+        close(p[0]);
+        close(p[1]);
+    }
+    return 0;
+}
+TEST(a_number_that_is_used_again, reuse)
+
+static intptr_t closed_behind(void *arg)
+{
+    (void)arg;
+    int p[2];
+    char c[8];
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    struct end e = { .fd = p[0] };
+    struct ls_task *t = ls_spawn(reader, &e, NULL);
+    ls_yield();
+    CHECK(write(p[1], "ab", 2) == 2 && !ls_await(t, NULL, ls_after(LS_SEC)));
+    t = ls_spawn(reader, &e, NULL); /* parks without asking: the socket was emptied */
+    ls_yield();
+    close(p[0]);
+    CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && e.error == EBADF); /* found out a little later */
+    CHECK(read(p[1], c, sizeof c) == 0);
+    return 0;
+}
+TEST(a_close_behind_our_back_is_found_out, closed_behind)
+
+static intptr_t wait_events(void *arg)
+{
+    (void)arg;
+    int p[2];
+    CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, p));
+    CHECK(ls_wait_fd(p[0], POLLIN, ls_after(2 * LS_MS)) == -1 && errno == ETIMEDOUT);
+    CHECK(ls_wait_fd(p[0], POLLIN | POLLOUT, LS_NEVER) == POLLOUT);
+    CHECK(send(p[1], "a", 1, 0) == 1 && send(p[1], "b", 1, 0) == 1);
+    for (int i = 0; i < 2; i++) { /* ready is ready, however often it is asked */
+        CHECK(ls_wait_fd(p[0], POLLIN, LS_NEVER) == POLLIN);
+        CHECK(ls_wait_fd(p[0], POLLIN, 0) == POLLIN);
+        char c[8];
+        CHECK(ls_read(p[0], c, sizeof c, LS_NEVER) == 1);
+    }
+    CHECK(ls_wait_fd(p[0], 0, 0) == -1 && errno == EINVAL);
+    CHECK(ls_wait_fd(1000000, POLLIN, 0) == -1 && errno == EBADF);
+    CHECK(ls_wait_fd(-1, POLLIN, 0) == -1 && errno == EBADF);
+    return 0;
+}
+TEST(wait_fd_says_what_is_ready, wait_events)
+
+static intptr_t regular_file(void *arg)
+{
+    (void)arg;
+    char name[] = "/tmp/rt_fd_XXXXXX", buf[8];
+    int fd = mkstemp(name);
+    unlink(name);
+    CHECK(fd >= 0 && ls_write(fd, "0123456789", 10, LS_NEVER) == 10 && lseek(fd, 0, SEEK_SET) == 0);
+    CHECK(ls_read(fd, buf, 8, LS_NEVER) == 8 && ls_read(fd, buf, 8, LS_NEVER) == 2 && ls_read(fd, buf, 8, 0) == 0);
+    return close(fd);
+}
+TEST(a_regular_file_is_always_ready, regular_file)
+
+static intptr_t echo_one(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    char buf[64];
+    ssize_t n;
+    while ((n = ls_read(fd, buf, sizeof buf, LS_NEVER)) > 0)
+        if (ls_write(fd, buf, (size_t)n, LS_NEVER) != n)
+            break;
+    return ls_close(fd);
+}
+static intptr_t echo_serve(void *arg)
+{
+    int fd;
+    while ((fd = ls_accept((int)(intptr_t)arg, NULL, NULL, LS_NEVER)) >= 0)
+        ls_detach(ls_spawn(echo_one, (void *)(intptr_t)fd, "echo %d", fd));
+    return errno == ECANCELED || errno == EBADF ? 0 : __LINE__;
+}
+static intptr_t client(void *arg)
+{
+    struct sockaddr_in *to = arg;
+    for (int round = 0; round < 3; round++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0); /* blocking, and its number was another connection's */
+        CHECK(!ls_connect_fd(fd, (struct sockaddr *)to, sizeof *to, ls_after(LS_SEC)));
+        for (int i = 0; i < 20; i++) {
+            char out[16], in[16];
+            int n = snprintf(out, sizeof out, "message %d", i), got = 0;
+            CHECK(ls_write(fd, out, (size_t)n, ls_after(LS_SEC)) == n);
+            while (got < n) {
+                ssize_t r = ls_read(fd, in + got, sizeof in - (size_t)got, ls_after(LS_SEC));
+                CHECK(r > 0);
+                got += (int)r;
+            }
+            CHECK(!memcmp(in, out, (size_t)n));
+        }
+        CHECK(!close(fd));
+    }
+    return 0;
+}
+static intptr_t tcp(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(!bind(s, (struct sockaddr *)&a, len) && !listen(s, 64) && !getsockname(s, (struct sockaddr *)&a, &len));
+    struct ls_task *server = ls_spawn(echo_serve, (void *)(intptr_t)s, NULL), *t[20];
+    intptr_t out[20];
+    for (int i = 0; i < 20; i++)
+        t[i] = ls_spawn(client, &a, "client %d", i);
+    CHECK(!ls_gather(t, 20, out, ls_after(10 * LS_SEC)));
+    for (int i = 0; i < 20; i++)
+        if (out[i])
+            return out[i];
+    CHECK(!ls_close(s));
+    intptr_t result;
+    CHECK(!ls_await(server, &result, ls_after(LS_SEC)) && !result);
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* nobody listens there any more */
+    CHECK(ls_connect_fd(fd, (struct sockaddr *)&a, sizeof a, ls_after(LS_SEC)) == -1 && errno == ECONNREFUSED);
+    return close(fd);
+}
+TEST(tcp_connections, tcp)
+
+static intptr_t slow_job(void *arg)
+{
+    usleep(30000);
+    errno = ENOTDIR;
+    return (intptr_t)arg;
+}
+static intptr_t ticker(void *arg)
+{
+    while (!ls_sleep(LS_MS))
+        ++*(int *)arg;
+    return 0;
+}
+static intptr_t threads(void *arg)
+{
+    (void)arg;
+    int ticks = 0;
+    intptr_t result;
+    struct ls_task *t = ls_spawn(ticker, &ticks, NULL);
+    CHECK(!ls_to_thread(slow_job, (void *)7, &result, LS_NEVER) && result == 7);
+    CHECK(ticks >= 2); /* the loop went on */
+    CHECK(!ls_to_thread(slow_job, (void *)-1, &result, LS_NEVER) && result == -1 && errno == ENOTDIR);
+    CHECK(ls_to_thread(slow_job, NULL, NULL, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT); /* its result is dropped */
+    CHECK(!ls_cancel(t, NULL) && !ls_await(t, NULL, LS_NEVER));
+    return 0;
+}
+TEST(to_thread, threads)
+
+static intptr_t one_job(void *arg)
+{
+    intptr_t result = -1;
+    return ls_to_thread(slow_job, arg, &result, LS_NEVER) ? -1 : result;
+}
+static intptr_t many_threads(void *arg)
+{
+    (void)arg;
+    struct ls_task *t[100];
+    intptr_t out[100];
+    for (intptr_t i = 0; i < 100; i++)
+        t[i] = ls_spawn(one_job, (void *)i, "job %ld", (long)i);
+    ls_sleep(5 * LS_MS);
+    for (int i = 0; i < 100; i += 3) /* some are queued, some run */
+        ls_cancel(t[i], NULL);
+    CHECK(!ls_gather_all(t, 100, out, ls_after(10 * LS_SEC)));
+    for (intptr_t i = 0; i < 100; i++)
+        CHECK(out[i] == (i % 3 ? i : -ECANCELED));
+    ls_detach(ls_spawn(one_job, NULL, "late"));
+    ls_yield();
+    return 0;
+}
+TEST(many_jobs_and_some_cancelled, many_threads)
