@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "human.h"
 #include "query_db.h"
 
 #define APPLICATION_ID 0x4C53434F /* schema.sql: PRAGMA application_id */
@@ -21,12 +22,14 @@
 /* Why SQLite refused, in words a user can act on. */
 static int refuse(const char *path, int code, const char *text, char *ret_error, int size)
 {
+    char why[300]; /* it may quote what is in the file */
+    human_clean(text, why, sizeof why);
     if (code == SQLITE_NOTADB)
         snprintf(ret_error, (size_t)size, "%s: not a loopscope trace; give a file made by `loopscope record`", path);
     else if (code == SQLITE_CORRUPT)
-        snprintf(ret_error, (size_t)size, "%s: damaged (%s); `loopscope repair` may save what is left", path, text);
+        snprintf(ret_error, (size_t)size, "%s: damaged (%s); `loopscope repair` may save what is left", path, why);
     else
-        snprintf(ret_error, (size_t)size, "%s: cannot be read: %s", path, text);
+        snprintf(ret_error, (size_t)size, "%s: cannot be read: %s", path, why);
     return -1;
 }
 
@@ -90,8 +93,9 @@ static int open_db(const char *path, int flags, sqlite3 **ret_db)
 
 static void keep_failure(struct trace *t)
 {
-    if (!*t->failure)
-        snprintf(t->failure, sizeof t->failure, "%s", query_error(t) ? query_error(t) : "");
+    const char *error = query_error(t);
+    if (!*t->failure && error)
+        human_clean(error, t->failure, sizeof t->failure);
 }
 
 void query_end(struct trace *t, sqlite3_stmt *s)
