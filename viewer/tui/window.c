@@ -90,6 +90,8 @@ void window_fit(struct window *win, tns_t from, tns_t to, int tenths)
     win->per = (length + columns - 1) / (columns > 0 ? columns : 1);
     win->per = clamp(win->per, 1, whole(win));
     win->from = from + length / 2 - win->w / 2 * win->per;
+    if (win->t < from || win->t >= from + length)
+        win->t = from;
     keep_inside(win);
 }
 

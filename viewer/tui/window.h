@@ -23,7 +23,7 @@ void window_pan(struct window *win, int columns);
 /* The cursor moves; the window follows when it must, by an eighth. */
 void window_step(struct window *win, int columns);
 void window_go(struct window *win, tns_t t);
-/* [from, to) takes `tenths` of the window's width, in the middle. */
+/* [from, to) takes `tenths` of the window's width, in the middle; the cursor moves onto it when it was outside. */
 void window_fit(struct window *win, tns_t from, tns_t to, int tenths);
 /* Another width: the same stretch of time, the cursor at the same share of it. */
 void window_resize(struct window *win, int w);
