@@ -71,33 +71,37 @@ $(B)/examples/%: examples/%.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT)
 
+programs = $(patsubst %.c,$(B)/%,$(wildcard $(1)))
+UNITS   := $(call programs,tests/unit/test_*.c)
+RACES   := $(call programs,tests/race/*.c)
+FUZZERS := $(call programs,tests/fuzz/*.c)
+TARGETS := $(call programs,tests/targets/*.c)
+TRUTHS  := $(call programs,tests/truth/*.c)
+BENCHES := $(call programs,bench/*.c)
+
 # Tests: Criterion for units; plain programs for races, fuzzers and truth.  A program says in its first lines what it is
 # linked with: "link: -luv".
 TESTLIB := $(call objs,$(wildcard tests/lib/*.c),obj)
 HOUSE   := $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a
 LINK_HOUSE = $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) $(VIEWER_LIBS) -lm
 LINK_OWN = $(filter -l%,$(shell sed -n 's/^ \* link: //p' $<))
-$(B)/tests/unit/%: tests/unit/%.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
+$(UNITS): $(B)/%: %.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) -lcriterion
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
+$(FUZZERS): $(B)/%: %.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) $(LINK_OWN)
 TRUTHLIB := $(call objs,$(wildcard tests/truth/lib/*.c),obj)
-$(B)/tests/truth/%: tests/truth/%.c $(TRUTHLIB)
+$(TRUTHS): $(B)/%: %.c $(TRUTHLIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TRUTHLIB) $(LINK_OWN)
-$(B)/tests/%: tests/%.c $(LIBS_OUT)
+$(RACES) $(TARGETS): $(B)/%: %.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
-$(B)/bench/%: bench/%.c $(LIBS_OUT) $(B)/librecord.a
+$(BENCHES): $(B)/%: %.c $(LIBS_OUT) $(B)/librecord.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(LINK_OWN)
-programs = $(patsubst %.c,$(B)/%,$(wildcard $(1)))
-UNITS := $(call programs,tests/unit/test_*.c)
-RACES := $(call programs,tests/race/*.c)
-FUZZERS := $(call programs,tests/fuzz/*.c)
-test-programs: $(UNITS) $(RACES) $(FUZZERS) $(call programs,tests/targets/*.c tests/truth/*.c)
+test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS)
 
 # Installs what is missing first, so the rest is a make of its own, which sees it.
 check: ## build and test everything; T='ring/*' selects
@@ -108,11 +112,11 @@ demo: ## record a real program that nobody here wrote, and report what blocked i
 	scripts/deps build demo
 	+$(MAKE) all
 	B=$(B) scripts/demo
-truth: all $(call programs,tests/truth/*.c) ## compare with programs that block in known ways; SEEDS=20
+truth: all $(TRUTHS) ## compare with programs that block in known ways; SEEDS=20
 	B=$(B) tests/truth/run $(or $(SEEDS),20)
 bench: ## speed, each figure as a ratio of one interleaved run; ONLY=event
 	scripts/deps build bench
-	+$(MAKE) all $(call programs,bench/*.c)
+	+$(MAKE) all $(BENCHES)
 	B=$(B) bench/run $(ONLY)
 
 # Each sanitizer has a build directory of its own.  Criterion aborts under tsan, so that one runs plain programs only.
