@@ -39,6 +39,7 @@ struct thread_state {
     int64_t task, task_run;  /* the longest run of the open busy period */
     int64_t ongoing_id;      /* stall row already written for the busy period that lasts, 0 none */
     ticks_t ongoing_since;
+    ticks_t closed;          /* `since` of the last busy period that has ended: the watchdog may know that later than we */
 };
 
 struct pending {
@@ -295,6 +296,7 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
     t->n_calls = 0;
     t->task_run = 0;
     t->ongoing_id = 0;
+    t->closed = since;
 }
 
 /* True when this place has had its full stacks for this minute. */
@@ -446,7 +448,7 @@ void stalls_ongoing(struct stalls *s)
     ticks_t now = clock_now(s->o.clock->kind);
     for (int i = 0; i < n; i++) {
         struct thread_state *t = thread_of_note(s, &notes[i]);
-        if (!t)
+        if (!t || notes[i].since <= t->closed)
             continue;
         if (!t->ongoing_id || t->ongoing_since != notes[i].since) {
             t->ongoing_id = ++s->next_stall;
