@@ -323,9 +323,13 @@ static ns_t monotonic(void)
     return (ns_t)t.tv_sec * NS_PER_SEC + (ns_t)t.tv_nsec;
 }
 
+/* NULL when it was not refused but has gone: a thread that is just dying gives EPERM too. */
 static const char *why_refused(const struct sample_request *rq, int error)
 {
     struct proc_status s;
+    struct proc_reading r;
+    if (error == ESRCH || proc_thread_read(rq->proc, &r) || r.state == 'Z' || r.state == 'X')
+        return NULL;
     if (error == ENOSYS)
         return "ptrace is not allowed here (seccomp)";
     if (!proc_thread_status(rq->proc, &s) && s.tracer)
@@ -341,7 +345,7 @@ int sample_begin(struct sample_job *job, const struct sample_request *request)
     if (!job->copy)
         return failed(job, "no memory for a stack");
     if (ptrace(PTRACE_SEIZE, request->tid, NULL, NULL))
-        return failed(job, errno == ESRCH ? NULL : why_refused(request, errno));
+        return failed(job, why_refused(request, errno));
     job->phase = SAMPLE_STOPPING;
     if (ptrace(PTRACE_INTERRUPT, request->tid, NULL, NULL))
         job->phase = SAMPLE_DYING;

@@ -270,11 +270,6 @@ static void open_stall(struct watch *w, struct watched *v, const struct snapshot
     struct stall *st = calloc(1, sizeof *st);
     if (!st)
         return;
-    /* It may have executed another program since it was adopted: prove it again before it is touched. */
-    if (v->may_sample && proc_maps_file(v->pid, &w->file) != 1) {
-        v->may_sample = false;
-        v->no_stack = "its process no longer maps the session (exec)";
-    }
     st->base = baseline(v, s, l);
     st->last = *l;
     if (v->cpu_stat[0] && !st->base.quota) /* perhaps a quota was set meanwhile: counted from now on */
@@ -376,6 +371,19 @@ static void job_done(struct watch *w, struct watched *v)
         free(c); /* it had gone on to something else when it stopped */
 }
 
+/* It may have executed another program since it was adopted: that one is none of ours. */
+static bool still_proven(struct watch *w, struct watched *v)
+{
+    if (proc_maps_file(v->pid, &w->file) == 1)
+        return true;
+    v->may_sample = false;
+    v->no_stack = "its process no longer maps the session (exec)";
+    pthread_mutex_lock(&w->mutex);
+    v->stall->note.no_stack = v->no_stack;
+    pthread_mutex_unlock(&w->mutex);
+    return false;
+}
+
 /* On a CPU: look.  Off CPU: don't touch. */
 static void sample(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l,
                    const struct proc_syscall *sc, ticks_t now)
@@ -385,8 +393,10 @@ static void sample(struct watch *w, struct watched *v, const struct snapshot *s,
     struct sample_request rq = { .pid = v->pid, .tid = v->tid, .proc = &v->proc, .slot = slot, .clock = w->clock,
                                  .ticks_per_sec = w->ticks_per_sec, .size = v->large ? SAMPLE_LARGE : SAMPLE_SMALL };
     bool in_call = LS_WORD_ACT(s->word) == ACT_CALL;
+    if (!v->may_sample || s->allow || !still_proven(w, v))
+        return;
     /* acquire: pairs with the thread's release store; still in the same part of the same turn? */
-    if (!v->may_sample || s->allow || atomic_load_explicit(&slot->word, memory_order_acquire) != s->word)
+    if (atomic_load_explicit(&slot->word, memory_order_acquire) != s->word)
         return;
     if (l->proc.state == 'R' && !in_call) {
         if (sample_begin(&v->job, &rq) == 0)
