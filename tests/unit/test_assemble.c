@@ -1,0 +1,505 @@
+/* test_assemble.c - events in, rows out.  Ticks are nanoseconds here, and the recording starts at 0. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "loopscope/probe.h"
+#include "tracer/arena.h"
+#include "tracer/call.h"
+#include "tracer/record/assemble.h"
+
+#define MAX 256
+
+static struct {
+    struct row_step step[MAX];
+    struct row_iteration iteration[MAX];
+    bool in_gap[MAX];
+    struct row_task begun[MAX], ended[MAX];
+    struct row_gap gap[MAX];
+    struct assembled_call call;
+    char call_detail[64], name[64], file[64];
+    int steps, iterations, begins, ends, gaps, calls, loops, sites, objects, marks;
+    int64_t loop_ended;
+} got;
+
+static void on_loop(void *c, const struct row_loop *r, int64_t t)
+{
+    (void)c, (void)t;
+    got.loops++;
+    snprintf(got.name, sizeof got.name, "%s/%s", r->kind, r->name ? r->name : "-");
+}
+static void on_loop_end(void *c, int64_t loop, int64_t t)
+{
+    (void)c, (void)loop;
+    got.loop_ended = t;
+}
+static void on_iteration(void *c, const struct row_iteration *r, int64_t t, ticks_t since, bool gap)
+{
+    (void)c, (void)t, (void)since;
+    got.in_gap[got.iterations] = gap;
+    got.iteration[got.iterations++] = *r;
+}
+static void on_call(void *c, const struct assembled_call *r)
+{
+    (void)c;
+    got.calls++;
+    got.call = *r;
+    snprintf(got.call_detail, sizeof got.call_detail, "%s", r->row.detail ? r->row.detail : "");
+}
+static void on_step(void *c, const struct row_step *r)
+{
+    (void)c;
+    got.step[got.steps++] = *r;
+}
+static void on_begin(void *c, const struct row_task *r)
+{
+    (void)c;
+    got.begun[got.begins++] = *r;
+}
+static void on_end(void *c, const struct row_task *r)
+{
+    (void)c;
+    got.ended[got.ends++] = *r;
+}
+static void on_object(void *c, const struct row_object *r)
+{
+    (void)c;
+    got.objects += strcmp(r->kind, "lock") == 0;
+}
+static void on_object_end(void *c, int64_t id, int64_t t)
+{
+    (void)c, (void)id, (void)t;
+    got.objects += 100;
+}
+static void on_site(void *c, const struct row_site *r)
+{
+    (void)c;
+    got.sites++;
+    snprintf(got.name, sizeof got.name, "%s", r->function);
+    snprintf(got.file, sizeof got.file, "%s", r->file ? r->file : "-");
+}
+static void on_mark(void *c, const struct row_mark *r)
+{
+    (void)c;
+    got.marks += r->value > 1.4 && r->value < 1.6;
+}
+static void on_gap(void *c, const struct row_gap *r)
+{
+    (void)c;
+    got.gap[got.gaps++] = *r;
+}
+
+static const struct clock_map ns_clock = { .kind = LS_CLOCK_MONOTONIC };
+static struct assembler *a;
+
+static void setup(void)
+{
+    struct assemble_sink sink = { NULL, on_loop, on_loop_end, on_iteration, on_call, on_step, on_begin, on_end,
+                                  on_object, on_object_end, on_site, on_mark, on_gap };
+    memset(&got, 0, sizeof got);
+    a = assembler_new(&sink, &ns_clock);
+    assembler_thread(a, 1, 10);
+    assembler_thread(a, 2, 10);
+}
+static void teardown(void)
+{
+    assembler_free(a);
+}
+TestSuite(assemble, .init = setup, .fini = teardown);
+
+static size_t on(int64_t thread, struct ls_event e)
+{
+    return assembler_feed(a, thread, &e, 1);
+}
+static size_t feed(struct ls_event e)
+{
+    return on(1, e);
+}
+
+#define NEW(t, task)               feed((struct ls_event){ .time = (t), .kind = EV_TASK_NEW, .id = (task) })
+#define SWITCH(t, from, why_, to)  feed((struct ls_event){ .time = (t), .kind = EV_SWITCH, .a = (from), .flags = (why_), .id = (to) })
+#define WAKE(t, task, by)          feed((struct ls_event){ .time = (t), .kind = EV_WAKE, .id = (task), .a = (by) })
+#define END(t, task)               feed((struct ls_event){ .time = (t), .kind = EV_TASK_END, .id = (task), .flags = LS_OUTCOME_OK })
+#define POLL(entry, exit, n)       feed((struct ls_event){ .time = (exit), .kind = EV_POLL, .a = (entry), .aux = (n), .id = 64, .flags = LOOP_EPOLL, .b = UINT64_MAX })
+#define GAP(from, to)              feed((struct ls_event){ .time = (to), .kind = EV_GAP, .a = 9, .b = (from) })
+
+static void step_is(int i, int64_t task, int64_t t, int64_t wait, int64_t queue, int64_t run, int64_t waker)
+{
+    const struct row_step *s = &got.step[i];
+    cr_expect_eq(s->task, task, "step %d: task %lld", i, (long long)s->task);
+    cr_expect_eq(s->t, t, "step %d: t %lld", i, (long long)s->t);
+    cr_expect_eq(s->wait, wait, "step %d: wait %lld", i, (long long)s->wait);
+    cr_expect_eq(s->queue, queue, "step %d: queue %lld", i, (long long)s->queue);
+    cr_expect_eq(s->run, run, "step %d: run %lld", i, (long long)s->run);
+    cr_expect_eq(s->waker, waker, "step %d: waker %lld", i, (long long)s->waker);
+}
+
+/* --- iterations --- */
+
+Test(assemble, a_turn_is_complete_when_the_next_poll_is_entered)
+{
+    POLL(100, 150, 3);
+    cr_assert_eq(got.iterations, 0);
+    cr_assert_str_eq(got.name, "epoll/-");
+    POLL(400, 500, 1);
+    cr_assert_eq(got.iterations, 1);
+    struct row_iteration *i = &got.iteration[0];
+    cr_expect_eq(i->id, 1);
+    cr_expect_eq(i->t, 100);
+    cr_expect_eq(i->poll, 50);
+    cr_expect_eq(i->busy, 250);
+    cr_expect_eq(i->ready, 3);
+    cr_expect_eq(i->max_ready, 64);
+    cr_expect_eq(i->timeout, -1);
+}
+
+Test(assemble, a_failed_poll_is_no_event_count)
+{
+    POLL(1, 2, EV_READY_ERROR);
+    POLL(3, 4, 0);
+    cr_assert_eq(got.iteration[0].ready, -1);
+}
+
+Test(assemble, a_loop_that_dies_busy_gets_its_last_turn)
+{
+    POLL(100, 150, 1);
+    assembler_thread_end(a, 1, LS_WORD(ACT_BUSY, 0, 3), 150, 900);
+    cr_assert_eq(got.iterations, 1);
+    cr_assert_eq(got.iteration[0].busy, 750);
+    cr_assert_eq(got.loop_ended, 900);
+}
+
+Test(assemble, a_loop_that_dies_in_its_poll_was_not_busy_there)
+{
+    POLL(100, 150, 1);
+    assembler_thread_end(a, 1, LS_WORD(ACT_POLL, 0, 4), 200, 900);
+    cr_assert_eq(got.iterations, 2);
+    cr_assert_eq(got.iteration[0].busy, 50);
+    cr_assert_eq(got.iteration[1].t, 200);
+    cr_assert_eq(got.iteration[1].poll, 700);
+    cr_assert_eq(got.iteration[1].busy, 0);
+}
+
+Test(assemble, a_gap_makes_the_turn_unknown_and_the_next_one_is_whole)
+{
+    POLL(100, 150, 1);
+    GAP(200, 5000);
+    POLL(6000, 6100, 1);
+    POLL(6200, 6300, 1);
+    cr_assert_eq(got.gaps, 1);
+    cr_assert_eq(got.gap[0].t, 200);
+    cr_assert_eq(got.gap[0].t_end, 5000);
+    cr_assert_eq(got.gap[0].lost, 9);
+    cr_assert_eq(got.iteration[0].busy, ROW_NULL);
+    cr_assert(got.in_gap[0]);
+    cr_assert_eq(got.iteration[1].busy, 100);
+    cr_assert_not(got.in_gap[1]);
+}
+
+Test(assemble, a_left_loop_has_no_turns_until_it_is_entered_again)
+{
+    feed((struct ls_event){ .time = 50, .kind = EV_LOOP, .flags = LOOP_RUNTIME });
+    POLL(100, 150, 1);
+    feed((struct ls_event){ .time = 170, .kind = EV_LOOP, .flags = LOOP_NONE });
+    cr_assert_eq(got.iteration[0].busy, 20);
+    cr_assert_eq(POLL(1000, 1100, 1), 1);
+    feed((struct ls_event){ .time = 2000, .kind = EV_LOOP, .flags = LOOP_RUNTIME });
+    POLL(2100, 2200, 1);
+    POLL(2300, 2400, 1);
+    cr_assert_eq(got.iterations, 2);
+    cr_assert_eq(got.iteration[1].t, 2100);
+}
+
+Test(assemble, times_that_run_backwards_give_no_negative_durations)
+{
+    POLL(1000, 1100, 1);
+    POLL(500, 400, 1);
+    POLL(300, 1050, 1);
+    assembler_finish(a, 10);
+    for (int i = 0; i < got.iterations; i++) {
+        cr_assert_geq(got.iteration[i].poll, 0);
+        cr_assert_geq(got.iteration[i].busy, 0);
+    }
+}
+
+/* --- steps --- */
+
+Test(assemble, wait_then_queue_then_run)
+{
+    NEW(100, 1);
+    SWITCH(130, 0, 0, 1);
+    SWITCH(150, 1, LS_WHY_FD, 0);
+    WAKE(200, 1, 0);
+    SWITCH(260, 0, 0, 1);
+    SWITCH(270, 1, LS_WHY_SLEEP, 0);
+    cr_assert_eq(got.steps, 2);
+    step_is(0, 1, 130, 0, 30, 20, 0);
+    step_is(1, 1, 260, 50, 60, 10, 0);
+    cr_assert_eq(got.step[0].why, LS_WHY_SPAWN);
+    cr_assert_eq(got.step[1].why, LS_WHY_FD);
+    cr_assert_eq(got.step[1].target, 0, "fd 0 is a descriptor");
+}
+
+Test(assemble, one_switch_ends_a_step_and_begins_another)
+{
+    NEW(0, 1);
+    NEW(0, 2);
+    SWITCH(10, 0, 0, 1);
+    SWITCH(25, 1, LS_WHY_YIELD, 2);
+    SWITCH(45, 2, LS_WHY_YIELD, 1);
+    SWITCH(50, 1, LS_WHY_YIELD, 0);
+    cr_assert_eq(got.steps, 3);
+    step_is(0, 1, 10, 0, 10, 15, 0);
+    step_is(1, 2, 25, 0, 25, 20, 0);
+    step_is(2, 1, 45, 0, 20, 5, ROW_NULL);
+}
+
+Test(assemble, the_steps_of_a_task_add_up_to_its_life)
+{
+    uint64_t x = 7, t = 1000;
+    NEW(t, 1);
+    uint64_t born = t;
+    SWITCH(t += 5, 0, 0, 1);
+    for (int i = 0; i < 100; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        if (x >> 63) {
+            SWITCH(t += x >> 50, 1, LS_WHY_YIELD, 0);
+        } else {
+            SWITCH(t += x >> 52, 1, LS_WHY_LOCK, 0);
+            WAKE(t += x >> 53, 1, 0);
+        }
+        SWITCH(t += x >> 54, 0, 0, 1);
+    }
+    END(t += 3, 1);
+    SWITCH(t += 4, 1, LS_WHY_END, 0);
+    int64_t sum = 0;
+    for (int i = 0; i < got.steps; i++)
+        sum += got.step[i].wait + got.step[i].queue + got.step[i].run;
+    cr_assert_eq(sum, (int64_t)(t - born));
+    cr_assert_eq(got.ends, 1);
+    struct row_task *k = &got.ended[0];
+    cr_assert_eq(k->run + k->queue + k->wait, (int64_t)(t - born));
+    cr_assert_eq(k->steps, 101);
+    cr_assert_str_eq(k->state, "done");
+    cr_assert_str_eq(k->outcome, "ok");
+}
+
+Test(assemble, a_wake_before_the_suspend_makes_the_wait_empty)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    WAKE(15, 1, 2); /* by another thread, while it still runs */
+    SWITCH(20, 1, LS_WHY_EVENT, 0);
+    SWITCH(50, 0, 0, 1);
+    SWITCH(60, 1, LS_WHY_EVENT, 0);
+    step_is(1, 1, 50, 0, 30, 10, 2);
+}
+
+Test(assemble, a_stale_early_wake_yields_to_the_true_one)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    WAKE(15, 1, 2);
+    SWITCH(20, 1, LS_WHY_EVENT, 0);
+    WAKE(45, 1, 3);
+    SWITCH(50, 0, 0, 1);
+    SWITCH(60, 1, LS_WHY_EVENT, 0);
+    step_is(1, 1, 50, 25, 5, 10, 3);
+}
+
+Test(assemble, a_wake_whose_batch_came_first_counts_from_its_own_time)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    on(2, (struct ls_event){ .time = 30, .kind = EV_WAKE, .id = 1, .a = 9 });
+    SWITCH(20, 1, LS_WHY_EVENT, 0);
+    SWITCH(50, 0, 0, 1);
+    SWITCH(60, 1, LS_WHY_EVENT, 0);
+    step_is(1, 1, 50, 10, 20, 10, 9);
+}
+
+Test(assemble, a_wake_whose_batch_came_after_the_resume_is_put_right)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    SWITCH(20, 1, LS_WHY_EVENT, 0);
+    SWITCH(50, 0, 0, 1);
+    on(2, (struct ls_event){ .time = 30, .kind = EV_WAKE, .id = 1, .a = 9 });
+    SWITCH(60, 1, LS_WHY_EVENT, 0);
+    step_is(1, 1, 50, 10, 20, 10, 9);
+}
+
+Test(assemble, a_second_wake_changes_nothing)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    SWITCH(20, 1, LS_WHY_LOCK, 0);
+    WAKE(30, 1, 5);
+    WAKE(35, 1, 6);
+    SWITCH(50, 0, 0, 1);
+    SWITCH(60, 1, LS_WHY_LOCK, 0);
+    step_is(1, 1, 50, 10, 20, 10, 5);
+}
+
+Test(assemble, a_task_that_is_cancelled_before_it_runs_has_a_step_of_no_time)
+{
+    NEW(100, 1);
+    END(180, 1);
+    cr_assert_eq(got.steps, 1);
+    step_is(0, 1, 180, 0, 80, 0, 0);
+    cr_assert_eq(got.ended[0].t_end, 180);
+}
+
+Test(assemble, those_alive_at_the_end_tell_what_they_wait_for)
+{
+    NEW(0, 1);
+    NEW(0, 2);
+    SWITCH(10, 0, 0, 1);
+    feed((struct ls_event){ .time = 20, .kind = EV_SWITCH, .a = 1 | (uint64_t)6 << 32, .flags = LS_WHY_LOCK, .b = 77, .id = 0 });
+    assembler_finish(a, 100);
+    cr_assert_eq(got.ends, 2);
+    struct row_task *k = got.ended[0].id == 1 ? &got.ended[0] : &got.ended[1];
+    struct row_task *other = got.ended[0].id == 1 ? &got.ended[1] : &got.ended[0];
+    cr_assert_str_eq(k->state, "waiting");
+    cr_assert_eq(k->why, LS_WHY_LOCK);
+    cr_assert_eq(k->target, 77);
+    cr_assert_eq(k->wait_site, 6);
+    cr_assert_eq(k->since, 20);
+    cr_assert_eq(k->t_end, ROW_NULL);
+    cr_assert_str_eq(other->state, "ready");
+}
+
+Test(assemble, one_that_runs_at_the_end_keeps_its_open_step)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    assembler_thread_end(a, 1, LS_WORD(ACT_BUSY, 0, 1), 5, 90);
+    assembler_finish(a, 100);
+    step_is(0, 1, 10, 0, 10, 80, 0);
+    cr_assert_str_eq(got.ended[0].state, "running");
+}
+
+Test(assemble, a_result_taken_after_the_end_is_observed)
+{
+    NEW(0, 1);
+    SWITCH(1, 0, 0, 1);
+    END(2, 1);
+    SWITCH(3, 1, LS_WHY_END, 0);
+    cr_assert_eq(got.ended[0].observed, 0);
+    feed((struct ls_event){ .time = 9, .kind = EV_OBSERVED, .id = 1 });
+    cr_assert_eq(got.ends, 2);
+    cr_assert_eq(got.ended[1].observed, 1);
+    cr_assert_eq(got.ended[1].t_end, 3);
+}
+
+Test(assemble, a_gap_makes_parts_unknown_instead_of_long)
+{
+    NEW(0, 1);
+    NEW(0, 2);
+    SWITCH(10, 0, 0, 1);
+    SWITCH(20, 1, LS_WHY_FD, 2);
+    GAP(30, 500);
+    SWITCH(600, 2, LS_WHY_FD, 1); /* 2 ran into the gap: nobody knows how often it stopped */
+    SWITCH(650, 1, LS_WHY_FD, 2);
+    SWITCH(700, 2, LS_WHY_FD, 0);
+    cr_assert_eq(got.steps, 3);
+    step_is(1, 1, 600, ROW_NULL, ROW_NULL, 50, ROW_NULL);
+    step_is(2, 2, 650, 50, 0, 50, ROW_NULL);
+}
+
+Test(assemble, a_task_resumed_on_another_loop_is_taken_from_the_first)
+{
+    NEW(0, 1);
+    SWITCH(10, 0, 0, 1);
+    cr_assert_eq(on(2, (struct ls_event){ .time = 40, .kind = EV_SWITCH, .id = 1 }), 1);
+    on(2, (struct ls_event){ .time = 55, .kind = EV_SWITCH, .a = 1, .flags = LS_WHY_FD });
+    step_is(0, 1, 10, 0, 10, 30, 0);
+    step_is(1, 1, 40, 0, 0, 15, ROW_NULL);
+}
+
+Test(assemble, lies_are_counted_and_change_little)
+{
+    cr_expect_eq(WAKE(1, 99, 0), 1, "unknown task");
+    cr_expect_eq(END(2, 99), 1, "unknown task");
+    NEW(3, 1);
+    cr_expect_eq(NEW(4, 1), 1, "twice");
+    cr_expect_eq(SWITCH(5, 42, 0, 0), 1, "from a task that does not run");
+    SWITCH(6, 0, 0, 1);
+    END(7, 1);
+    cr_expect_eq(END(8, 1), 1, "ended twice");
+    SWITCH(9, 1, LS_WHY_END, 0);
+    cr_expect_eq(SWITCH(10, 0, 0, 1), 1, "resumed after its end");
+    cr_expect_eq(feed((struct ls_event){ .kind = 200 }), 1, "unknown kind");
+    cr_expect_eq(feed((struct ls_event){ .kind = EV_MORE }), 1, "attachment of nothing");
+    cr_expect_eq(feed((struct ls_event){ .kind = EV_POLL, .flags = 99 }), 1, "unknown loop kind");
+    cr_expect_eq(assembler_feed(a, 77, &(struct ls_event){ .kind = EV_WAKE }, 1), 1, "unknown thread");
+    cr_expect_eq(got.steps, 1);
+    cr_expect_eq(got.ends, 1);
+}
+
+Test(assemble, invented_tasks_are_bounded)
+{
+    size_t bad = 0;
+    for (uint32_t id = 1; id < (2u << 20) + 100; id++) {
+        bad += NEW(id, id);
+        got.begins = 0;
+    }
+    cr_assert_geq(bad, 99);
+    cr_assert_geq(assembler_refused(a), 99);
+}
+
+/* --- groups --- */
+
+Test(assemble, a_call_brings_errno_text_and_stack)
+{
+    struct ls_event e[16] = {
+        { .time = 500, .kind = EV_CALL, .aux = CALL_fsync, .id = 7, .a = 2000, .b = (uint64_t)-1 },
+        { .time = 4242, .kind = EV_MORE, .id = 5, .a = 0xabc, .b = 0xdef },
+        { .kind = EV_TEXT, .id = 9, .aux = 1 },
+        { .time = 0 },
+        { .kind = EV_STACK, .id = 40, .aux = 9 + 2, .a = 0x7000 },
+    };
+    memcpy(&e[3], "/tmp/data", 9);
+    cr_assert_eq(assembler_feed(a, 1, e, 16), 0);
+    cr_assert_eq(got.calls, 1);
+    cr_assert_eq(got.call.row.t, 500);
+    cr_assert_eq(got.call.row.dur, 2000);
+    cr_assert_eq(got.call.row.fd, 7);
+    cr_assert_eq(got.call.row.error, 5);
+    cr_assert_eq(got.call.row.result, -1);
+    cr_assert_eq(got.call.owner, 4242);
+    cr_assert_str_eq(got.call.row.name, "fsync");
+    cr_assert_str_eq(got.call_detail, "/tmp/data");
+    cr_assert_eq(got.call.stack, &e[4]);
+    cr_assert_eq(assembler_feed(a, 1, e, 2), 0, "text and stack may be missing");
+    cr_assert_neq(assembler_feed(a, 1, e, 1), 0, "EV_MORE may not");
+    e[2].id = 5000;
+    cr_assert_neq(assembler_feed(a, 1, e, 4), 0, "a text longer than its records");
+}
+
+Test(assemble, a_site_has_two_texts)
+{
+    struct ls_event e[2] = { { .kind = EV_SITE, .id = 3, .a = 77 }, { .kind = EV_TEXT, .id = 10, .aux = 1 } };
+    struct ls_event all[3] = { e[0], e[1] };
+    memcpy(&all[2], "main\0app.c", 10);
+    cr_assert_eq(assembler_feed(a, 1, all, 3), 0);
+    cr_assert_str_eq(got.name, "main");
+    cr_assert_str_eq(got.file, "app.c");
+    all[1].id = 4; /* one text only, and no zero at its end */
+    cr_assert_eq(assembler_feed(a, 1, all, 3), 0);
+    cr_assert_str_eq(got.name, "main");
+    cr_assert_str_eq(got.file, "-");
+}
+
+Test(assemble, objects_and_marks)
+{
+    double v = 1.5;
+    struct ls_event mark = { .time = 10, .kind = EV_MARK, .a = 5 };
+    memcpy(&mark.b, &v, sizeof v);
+    feed(mark);
+    feed((struct ls_event){ .kind = EV_OBJECT_NEW, .id = 5, .aux = LS_OBJECT_LOCK, .b = UINT64_MAX });
+    feed((struct ls_event){ .kind = EV_OBJECT_END, .id = 5 });
+    cr_assert_eq(feed((struct ls_event){ .kind = EV_OBJECT_NEW, .id = 5, .aux = 99 }), 1);
+    cr_assert_eq(got.marks, 1);
+    cr_assert_eq(got.objects, 101);
+}
