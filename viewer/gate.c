@@ -49,7 +49,7 @@ static struct gate *parse_or(struct parser *s);
 static struct gate *fail(struct parser *s, const char *what)
 {
     if (!*s->error)
-        snprintf(s->error, (size_t)s->error_size, "'%s': %s at '%.30s'", s->text, what, *s->p ? s->p : "the end");
+        snprintf(s->error, (size_t)s->error_size, "'%.60s': %s at '%.30s'", s->text, what, *s->p ? s->p : "the end");
     return NULL;
 }
 

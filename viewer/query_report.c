@@ -162,7 +162,8 @@ static int64_t number(struct trace *t, const char *sql)
 
 int64_t report_t0(struct trace *t)
 {
-    return meta_int(t, "t0_realtime_ns");
+    int64_t t0 = meta_int(t, "t0_realtime_ns");
+    return t0 < 0 || t0 > INT64_MAX / 2 ? NOT_KNOWN : t0; /* a moment after it must not overflow */
 }
 
 /* The last moment the file knows of, for a recording that has not said how long it was. */

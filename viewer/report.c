@@ -43,7 +43,7 @@ static void flow(const struct page *p, int indent, char *const *pieces, int n, c
     int column = indent, room = p->width - indent, lines = 1, gap = human_width(between);
     fprintf(p->f, "%*s%s", indent, "", on(p, role));
     for (int i = 0; i < n; i++) {
-        human_cut(pieces[i], room);
+        human_cut(pieces[i], room - (i + 1 < n ? gap : 0));
         int need = human_width(pieces[i]) + (i + 1 < n ? gap - (between[gap - 1] == ' ') : 0);
         bool last_line = lines == max_lines, more = i + 1 < n;
         if (i > 0 && column + need + (last_line && more ? gap + 2 : 0) > p->width) {
@@ -147,9 +147,10 @@ static void table_print(const struct page *p, struct table *t)
         }
         total += width[c] + (c ? 2 : 1);
     }
-    /* Too wide: the first column (a name) gives, then the last (a place in the code), then the first again. */
-    const int give[] = { 0, t->columns - 1, 0 }, floors[] = { 34, 20, 16 };
-    for (int i = 0; i < 3 && total > p->width; i++) {
+    /* Too wide: the first column (a name) gives, then the last (a place in the code), then what else is a name; when
+     * that is not enough the last columns are left out. */
+    const int give[] = { 0, t->columns - 1, 1, 0 }, floors[] = { 34, 20, 6, 16 };
+    for (int i = 0; i < 4 && total > p->width; i++) {
         int c = give[i], least = floors[i], less = total - p->width;
         if (!t->left[c] || width[c] <= least)
             continue;
@@ -157,6 +158,8 @@ static void table_print(const struct page *p, struct table *t)
         width[c] -= less;
         total -= less;
     }
+    for (; total > p->width && t->columns > 2; t->columns--)
+        total -= width[t->columns - 1] + 2;
     for (int r = -1; r < t->rows; r++) {
         fprintf(p->f, "%s%s", on(p, r < 0 ? TITLE : PLAIN), r < 0 ? "" : " ");
         for (int c = 0; c < t->columns; c++) {

@@ -125,7 +125,7 @@ static int stop(void *left)
 static void read_views(const char *path)
 {
     sqlite3 *db = NULL;
-    int left = 2000;
+    int left = 300;
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
         sqlite3_progress_handler(db, 1000, stop, &left);
         sqlite3_exec(db, "SELECT * FROM stall_place; SELECT * FROM victim; SELECT * FROM stack_line", NULL, NULL, NULL);
