@@ -64,7 +64,7 @@ static void parse_line(struct perfmap *p, size_t at, size_t length)
     const char *number = end + 1;
     uint64_t size = strtoull(number, &end, 16);
     size_t name = (size_t)(end - line) + 1;
-    if (end == number || *end != ' ' || name >= length || size == 0)
+    if (end == number || *end != ' ' || name >= length || size == 0 || start + size < start)
         return;
     if (p->n == p->room) {
         size_t room = p->room ? 2 * p->room : 1024;
