@@ -30,8 +30,7 @@ static int find_start(struct view *v, const struct app_options *o, char *ret_err
                      v->facts.stalls);
             return -1;
         }
-        v->win.t = s.t;
-        v->lane = (struct lane){ .kind = s.task ? LANE_TASK : LANE_LOOP, .id = s.task ? s.task : s.loop };
+        v->start_stall = o->nth_stall;
     } else if (o->task > 0) {
         if (!timeline_task(v->tl, o->task, &v->lane)) {
             snprintf(ret_error, size, "#%" PRId64 ": no such task in this trace", o->task);

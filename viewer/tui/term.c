@@ -324,6 +324,8 @@ static void save_screen(const char *path)
             mvin_wch(y, x, &cell);
             getcchar(&cell, text, &attributes, &pair, NULL);
             fprintf(f, "%ls", text);
+            if (wcwidth(text[0]) > 1)
+                x++; /* the next cell is its other half */
         }
         fputc('\n', f);
     }

@@ -569,12 +569,11 @@ static bool request_timeline(struct view *v, enum request request)
     return true;
 }
 
-/* v->win.t < 0: nobody said where; then the worst stall. */
 static int open_timeline(struct view *v)
 {
     struct timeline_view *tv = view_private(v);
     struct lane wanted = v->lane;
-    struct stall worst;
+    struct stall first;
 
     tv->drawn = calloc(ROWS_CACHED, sizeof *tv->drawn);
     if (!tv->drawn)
@@ -584,8 +583,9 @@ static int open_timeline(struct view *v)
     v->win.duration = v->facts.duration;
     tns_t t = v->win.t;
     window_all(&v->win);
-    if (t < 0 && timeline_stall_worst(v->tl, &worst)) {
-        show_stall(v, tv, &worst, true);
+    if (v->start_stall > 0 ? timeline_stall_nth(v->tl, v->start_stall, &first)
+                           : t < 0 && timeline_stall_worst(v->tl, &first)) {
+        show_stall(v, tv, &first, true);
         return 0;
     }
     if (t > 0) {

@@ -40,6 +40,7 @@ struct view {
 
     struct window win;        /* the cursor's time, and the time around it */
     struct lane lane;         /* the selected lane */
+    int64_t start_stall;      /* the stall to begin with, in order of time; 0: at win.t, or the worst when that is < 0 */
 
     struct layout layout;
     bool unfinished;          /* the last frame was left for a key */
