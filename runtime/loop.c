@@ -265,7 +265,8 @@ static void run(struct loop *l)
     while (!over(l)) {
         struct task *t = l->dispatched ? NULL : next_task(l); /* once a turn: tasks go on to one another */
         if (!t) {
-            poll_once(l);
+            if (!over(l)) /* the last one may have ended before it began */
+                poll_once(l);
             continue;
         }
         if (ls_probe_on())

@@ -237,6 +237,16 @@ Test(runtime, what_is_left_is_cancelled_and_the_stubborn_abandoned, .timeout = 1
     cr_assert_gt(refusals, 1);
 }
 
+static intptr_t leaves_at_once(void *arg)
+{
+    ls_detach(ls_spawn(stubborn, arg, "never begins"));
+    return 6;
+}
+Test(runtime, what_has_not_begun_when_main_is_over_never_runs, .timeout = 10)
+{
+    cr_assert_eq(ls_run(leaves_at_once, NULL, NULL), 6);
+}
+
 static intptr_t seeded(void *arg)
 {
     (void)arg;
