@@ -110,29 +110,25 @@ uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *na
 
 void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result)
 {
-    struct probe_self *s = &probe_self;
-    if (task && probe_ready(s))
-        ring_push(s, (struct ls_event){ .time = probe_now(),
-                                        .kind = EV_TASK_END,
-                                        .flags = (uint8_t)outcome,
-                                        .id = task,
-                                        .a = (uint64_t)result });
+    if (task)
+        ring_emit(&probe_self, EVENT_HEAD(EV_TASK_END, outcome, 0, task), (uint64_t)result, 0);
 }
 
 void ls_probe_task_observed(uint32_t task)
 {
-    struct probe_self *s = &probe_self;
-    if (task && probe_ready(s))
-        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_OBSERVED, .id = task });
+    if (task)
+        ring_emit(&probe_self, EVENT_HEAD(EV_OBSERVED, 0, 0, task), 0, 0);
 }
 
-void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to)
+/* A switch whose site has not been sent yet, or in a thread that has no ring. */
+__attribute__((noinline)) static void switch_slow(uint32_t from, enum ls_why why, uint64_t target,
+                                                  struct ls_site *site, uint32_t to)
 {
     struct probe_self *s = &probe_self;
-    if (unlikely(!probe_ready(s)))
+    if (!probe_ready(s))
         return;
     ticks_t now = probe_now();
-    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* read by the watchdog, as a hint */
+    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed);
     ring_push(s, (struct ls_event){ .time = now,
                                     .kind = EV_SWITCH,
                                     .flags = (uint8_t)why,
@@ -141,11 +137,22 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
                                     .b = target });
 }
 
-void ls_probe_wake(uint32_t task, uint32_t waker)
+void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to)
 {
     struct probe_self *s = &probe_self;
-    if (task && probe_ready(s))
-        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_WAKE, .id = task, .a = waker });
+    uint64_t id = site ? __atomic_load_n(&site->id, __ATOMIC_RELAXED) : 0;
+    if (unlikely(!ring_fast(s) || (site && !id))) {
+        switch_slow(from, why, target, site, to);
+        return;
+    }
+    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* read by the watchdog, as a hint */
+    ring_emit(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
+}
+
+void ls_probe_wake(uint32_t task, uint32_t waker)
+{
+    if (task)
+        ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0);
 }
 
 void ls_probe_stack(const void *lo, const void *hi)
@@ -174,9 +181,8 @@ uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct 
 
 void ls_probe_object_end(uint32_t object)
 {
-    struct probe_self *s = &probe_self;
-    if (object && probe_ready(s))
-        ring_push(s, (struct ls_event){ .time = probe_now(), .kind = EV_OBJECT_END, .id = object });
+    if (object)
+        ring_emit(&probe_self, EVENT_HEAD(EV_OBJECT_END, 0, 0, object), 0, 0);
 }
 
 uint64_t ls_probe_now(void)

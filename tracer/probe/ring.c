@@ -8,7 +8,7 @@ static void count_loss(struct probe_self *s, uint64_t n, ticks_t now)
     if (!s->lost)
         s->lost_since = now;
     s->lost += n;
-    s->limit = 0;
+    s->limit = s->quick = 0;
     uint64_t all = atomic_load_explicit(&s->slot->lost, memory_order_relaxed);
     atomic_store_explicit(&s->slot->lost, all + n, memory_order_relaxed); /* read by drain, as a number only */
 }
@@ -17,7 +17,7 @@ void ring_interrupted(struct probe_self *s)
 {
     /* We are a signal handler inside the thread's own push: it adds these up when it next looks for room. */
     __atomic_fetch_add(&s->interrupted, 1, __ATOMIC_RELAXED);
-    s->limit = 0;
+    s->limit = s->quick = 0;
 }
 
 bool ring_room(struct probe_self *s, uint32_t n, ticks_t now)
@@ -40,12 +40,27 @@ bool ring_room(struct probe_self *s, uint32_t n, ticks_t now)
         return false;
     }
     s->limit = tail + capacity;
+    s->quick = probe_process.tsc ? s->limit : 0;
     if (s->lost) {
         *ring_at(s, s->head) = (struct ls_event){ .time = now, .kind = EV_GAP, .a = s->lost, .b = s->lost_since };
         s->head++; /* published with the event that follows */
         s->lost = 0;
     }
     return true;
+}
+
+void ring_emit_slow(uint64_t head, uint64_t a, uint64_t b)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    ring_push(s, (struct ls_event){ .time = probe_now(),
+                                    .kind = (uint8_t)head,
+                                    .flags = (uint8_t)(head >> 8),
+                                    .aux = (uint16_t)(head >> 16),
+                                    .id = (uint32_t)(head >> 32),
+                                    .a = a,
+                                    .b = b });
 }
 
 bool ring_group_begin(struct ring_group *g, struct probe_self *s, uint32_t n, ticks_t now)

@@ -34,6 +34,7 @@ struct probe_self {
     struct ls_event *ring;
     uint64_t mask, head;
     uint64_t limit;       /* head may go up to here before the tail is read again; 0 = look first */
+    uint64_t quick;       /* the same for ring_emit's short way, which takes the TSC; 0 also without slot or TSC */
     ticks_t since;        /* the poll returned, or was entered */
     uint32_t turn;
     uint8_t armed;        /* in a busy period and in no wrapped call: the only thing a wrapper looks at */
@@ -73,15 +74,14 @@ PROBE_HIDDEN extern __thread struct probe_self probe_self __attribute__((tls_mod
 PROBE_HIDDEN extern struct probe_process probe_process;
 PROBE_HIDDEN extern struct probe_page probe_page;
 
+PROBE_HIDDEN ticks_t probe_monotonic(void); /* slot.c */
 static inline ticks_t probe_now(void)
 {
 #if defined __x86_64__
     if (likely(probe_process.tsc))
         return __builtin_ia32_rdtsc();
 #endif
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (ticks_t)ts.tv_sec * 1000000000u + (ticks_t)ts.tv_nsec;
+    return probe_monotonic();
 }
 
 /* slot.c.  Makes this thread a loop: a slot, its ring, and EV_LOOP.  false: none was free, or nothing records. */

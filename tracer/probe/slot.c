@@ -24,6 +24,13 @@ static uint64_t rings_gone[GONE_MAX / 64]; /* bit = ring unmapped here; under pr
 
 extern void *__libc_stack_end;
 
+ticks_t probe_monotonic(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (ticks_t)ts.tv_sec * 1000000000u + (ticks_t)ts.tv_nsec;
+}
+
 /* An error-checking mutex records the kernel's id of its owner, so the thread can read its own without a syscall. */
 static int32_t thread_id(void)
 {
@@ -73,6 +80,7 @@ static void thread_over(void *unused)
     probe_idle(s);
     struct ls_slot *slot = s->slot;
     s->slot = NULL;
+    s->quick = 0;
     atomic_store_explicit(&slot->state, SLOT_ENDED, memory_order_release); /* drain's acquire: head is final */
 }
 
@@ -159,7 +167,7 @@ bool probe_claim(enum ls_loop_kind kind, const char *name)
     s->ring = ls_arena_ring(arena, index);
     s->mask = arena->ring_records - 1;
     s->head = tail;
-    s->limit = s->lost = s->skipped = s->interrupted = s->patience = 0;
+    s->limit = s->quick = s->lost = s->skipped = s->interrupted = s->patience = 0;
     s->slot = slot;
     leave_process();
     if (probe_process.has_key)
