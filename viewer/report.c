@@ -434,7 +434,7 @@ static int calls(const struct page *p, const struct report_data *d, const struct
 
 static int tasks(const struct page *p, const struct report_data *d, const struct report_options *o, struct trace *trace)
 {
-    static const char *const titles[] = { "TASKS by time spent ready", "run", "queue", "wait", "longest run", "made at" };
+    static const char *const titles[] = { "TASKS by time ready", "run", "queue", "wait", "longest run", "made at" };
     struct table t;
     if (d->n_tasks == 0)
         return 0;
