@@ -25,9 +25,9 @@ struct fake_step {
 
 #define FAKE_TURNS 256
 
-struct fake_board { /* behind the arena's slots: what the child did */
-    _Atomic int turns;         /* busy periods that have ended */
-    _Atomic int interrupted;   /* sleeps that were cut short */
+struct fake_board {          /* behind the arena's slots: what the child did */
+    _Atomic int turns;       /* busy periods that have ended */
+    _Atomic int interrupted; /* sleeps that were cut short */
     _Atomic ticks_t since[FAKE_TURNS], end[FAKE_TURNS];
 };
 

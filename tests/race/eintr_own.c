@@ -64,8 +64,8 @@ static pid_t fork_sender(pid_t to, int sig, int n)
     _exit(0);
 }
 
-static struct hammered round_of(const char *name, struct board *b, void (*body)(struct board *), int sig, int n, bool hammered,
-                                int *bad)
+static struct hammered round_of(const char *name, struct board *b, void (*body)(struct board *), int sig, int n,
+                                bool hammered, int *bad)
 {
     struct hammered h = { 0 };
     b->kind = -1;
@@ -87,8 +87,10 @@ static struct hammered round_of(const char *name, struct board *b, void (*body)(
     int status;
     waitpid(p, &status, 0);
     *bad += check("it ended well", WIFEXITED(status) && !WEXITSTATUS(status));
-    printf("%-18s samples %ld repaired %ld calls %ld eintr %ld handled %ld unexplained %ld at entry %ld disorder %ld other %ld\n", name,
-           h.samples, h.repaired, b->calls, b->eintr, b->handled, b->unexplained, b->at_entry, b->disorder, b->other);
+    printf("%-18s samples %ld repaired %ld calls %ld eintr %ld handled %ld unexplained %ld at entry %ld disorder %ld "
+           "other %ld\n",
+           name, h.samples, h.repaired, b->calls, b->eintr, b->handled, b->unexplained, b->at_entry, b->disorder,
+           b->other);
     return h;
 }
 

@@ -117,7 +117,8 @@ static void sleeper_run(struct board *b)
             b->eintr++;
         else if (e)
             b->other++;
-        else if (monotonic() - t0 < 300000) /* epoll_wait's millisecond may end early after a repair, by less than that */
+        else if (monotonic() - t0 <
+                 300000) /* epoll_wait's millisecond may end early after a repair, by less than that */
             b->early++;
         b->unexplained += (e == EINTR) != b->seen;
         b->calls++;

@@ -94,7 +94,8 @@ Test(judge, locks)
     expect(&in, "lock", "pthread_mutex_lock(0x55d0) held by thread 4123");
     c[0] = call(CALL_flock, 94 * MS, 3, "/run/x.lock", 9);
     expect(&in, "lock", "flock(fd 3 -> /run/x.lock)");
-    struct judge_call mixed[] = { call(CALL_read, 20 * MS, 3, NULL, 1), call(CALL_pthread_mutex_lock, 60 * MS, -1, NULL, 2) };
+    struct judge_call mixed[] = { call(CALL_read, 20 * MS, 3, NULL, 1),
+                                  call(CALL_pthread_mutex_lock, 60 * MS, -1, NULL, 2) };
     in.calls = mixed, in.n_calls = 2;
     expect(&in, "lock", "pthread_mutex_lock, 60 ms of 96 ms");
 }
@@ -271,10 +272,16 @@ Test(judge, no_schedstat_goes_by_the_looks)
 
 Test(judge, hostile_numbers)
 {
-    struct watch_note n = { .cpu = UINT64_MAX, .runq = UINT64_MAX, .stopped = UINT64_MAX / 2, .throttled = UINT64_MAX,
-                            .hang_call = 65535, .hang_since = UINT64_MAX, .sleep_syscall = -7 };
+    struct watch_note n = { .cpu = UINT64_MAX,
+                            .runq = UINT64_MAX,
+                            .stopped = UINT64_MAX / 2,
+                            .throttled = UINT64_MAX,
+                            .hang_call = 65535,
+                            .hang_since = UINT64_MAX,
+                            .sleep_syscall = -7 };
     struct judge_input in = stall(&n);
-    struct judge_call c[] = { call(60000, UINT64_MAX, INT32_MAX, "x", 1), call(CALL_read, 0, -1, NULL, 2),
+    struct judge_call c[] = { call(60000, UINT64_MAX, INT32_MAX, "x", 1),
+                              call(CALL_read, 0, -1, NULL, 2),
                               { .call = CALL_read, .t = UINT64_MAX, .dur = UINT64_MAX, .fd = -1 } };
     struct judge_verdict v;
     in.calls = c, in.n_calls = 3;

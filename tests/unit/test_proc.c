@@ -75,7 +75,8 @@ Test(proc, maps_lines)
 {
     uint64_t start, end;
     struct proc_file f;
-    cr_expect(proc_parse_maps_line("7f450b5aa000-7f450b5af000 rw-s 00000000 00:1a 1108   /dev/shm/x y (deleted)\n", &start, &end, &f));
+    cr_expect(proc_parse_maps_line("7f450b5aa000-7f450b5af000 rw-s 00000000 00:1a 1108   /dev/shm/x y (deleted)\n",
+                                   &start, &end, &f));
     cr_expect_eq(start, 0x7f450b5aa000);
     cr_expect_eq(end, 0x7f450b5af000);
     cr_expect_eq(f.minor, 0x1a);

@@ -47,8 +47,9 @@ static void sleeps(void)
 static struct sample_request request(pid_t p, struct proc_thread *t)
 {
     cr_assert_eq(proc_thread_open(p, p, t), 0);
-    return (struct sample_request){ .pid = p, .tid = p, .proc = t, .clock = LS_CLOCK_MONOTONIC, .ticks_per_sec = 1000000000,
-                                    .size = SAMPLE_SMALL };
+    return (struct sample_request){
+        .pid = p, .tid = p, .proc = t, .clock = LS_CLOCK_MONOTONIC, .ticks_per_sec = 1000000000, .size = SAMPLE_SMALL
+    };
 }
 
 static void finish(struct sample_job *job, int e)

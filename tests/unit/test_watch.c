@@ -137,8 +137,9 @@ Test(watch, no_stall_a_little_over_the_threshold_is_missed)
 {
     struct ls_arena *a = fake_arena(2);
     struct watch *w = watch_start(a, THRESHOLD);
-    struct fake_step script[] = { { FAKE_POLL, 7 },   { FAKE_SLEEP, 26 }, { FAKE_POLL, 0 },   { FAKE_SLEEP, 3 }, { FAKE_POLL, 0 },
-                                  { FAKE_SLEEP, 26 }, { FAKE_POLL, 31 },  { FAKE_SLEEP, 26 }, { FAKE_POLL, 0 },  { FAKE_END, 0 } };
+    struct fake_step script[] = { { FAKE_POLL, 7 }, { FAKE_SLEEP, 26 }, { FAKE_POLL, 0 },  { FAKE_SLEEP, 3 },
+                                  { FAKE_POLL, 0 }, { FAKE_SLEEP, 26 }, { FAKE_POLL, 31 }, { FAKE_SLEEP, 26 },
+                                  { FAKE_POLL, 0 }, { FAKE_END, 0 } };
     pid_t p = fake_loop(a, 0, script, 10);
     int missed = 0, stalls = 0;
     for (int i = 1; i < 50; i++) {
@@ -164,8 +165,9 @@ Test(watch, work_before_the_stall_is_not_counted)
 {
     struct ls_arena *a = fake_arena(2);
     struct watch *w = watch_start(a, THRESHOLD);
-    struct fake_step script[] = { { FAKE_POLL, 30 },   { FAKE_SPIN, 15 }, { FAKE_POLL, 0 }, { FAKE_SPIN, 15 }, { FAKE_POLL, 0 },
-                                  { FAKE_SLEEP, 100 }, { FAKE_POLL, 0 },  { FAKE_SPIN, 15 }, { FAKE_POLL, 0 },  { FAKE_END, 0 } };
+    struct fake_step script[] = { { FAKE_POLL, 30 }, { FAKE_SPIN, 15 },   { FAKE_POLL, 0 }, { FAKE_SPIN, 15 },
+                                  { FAKE_POLL, 0 },  { FAKE_SLEEP, 100 }, { FAKE_POLL, 0 }, { FAKE_SPIN, 15 },
+                                  { FAKE_POLL, 0 },  { FAKE_END, 0 } };
     pid_t p = fake_loop(a, 0, script, 1);
     struct watch_note n;
     cr_assert_eq(take(w, a, 0, 3, &n), 1);
@@ -268,7 +270,8 @@ Test(watch, a_hostile_arena_neither_crashes_nor_spins_it)
         s->generation = (uint32_t)rand_r(&seed) % 3;
         s->pid = who[rand_r(&seed) % 4];
         s->tid = who[rand_r(&seed) % 4];
-        atomic_store(&s->since, rand_r(&seed) % 2 ? (ticks_t)rand_r(&seed) << 40 : fake_now() - (ticks_t)rand_r(&seed) % (90 * MS));
+        atomic_store(&s->since, rand_r(&seed) % 2 ? (ticks_t)rand_r(&seed) << 40
+                                                  : fake_now() - (ticks_t)rand_r(&seed) % (90 * MS));
         atomic_store(&s->call_since, (ticks_t)rand_r(&seed) << 33);
         atomic_store(&s->word, LS_WORD(rand_r(&seed) % 6, rand_r(&seed), rand_r(&seed)));
         atomic_store(&s->state, (uint32_t)rand_r(&seed) % 5);

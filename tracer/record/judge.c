@@ -17,12 +17,12 @@
 
 /* What the note says, brought to the stall's own length. */
 struct evidence {
-    bool known;                          /* cpu, runq and blocked are */
-    ns_t cpu, runq, blocked;             /* their sum is the stall */
+    bool known;              /* cpu, runq and blocked are */
+    ns_t cpu, runq, blocked; /* their sum is the stall */
     ns_t stopped, throttled;
-    bool faults;                         /* it waited in page faults */
+    bool faults; /* it waited in page faults */
     uint64_t majflt;
-    int sleep_syscall;                   /* -1 none */
+    int sleep_syscall; /* -1 none */
 };
 
 /* All calls of one name. */
@@ -31,13 +31,13 @@ struct group {
     int n;
     ns_t sum, longest_dur;
     const struct judge_call *longest;
-    bool alike;                          /* same fd and detail in each */
+    bool alike; /* same fd and detail in each */
 };
 
 struct groups {
-    ns_t total, lock;                    /* of all; of the family LOCK */
-    int names[2];                        /* how many names in: other families, LOCK */
-    struct group best[2];                /* the longest name of: other families, LOCK */
+    ns_t total, lock;     /* of all; of the family LOCK */
+    int names[2];         /* how many names in: other families, LOCK */
+    struct group best[2]; /* the longest name of: other families, LOCK */
 };
 
 static ns_t at_most(ns_t v, ns_t limit)
@@ -63,7 +63,8 @@ static struct evidence weigh(const struct judge_input *in, ns_t calls)
     if (!n)
         return e;
     ns_t dur = in->dur, window = note_ns(in, n->first, n->last);
-    uint32_t outside = n->looks_running + n->looks_sleeping + n->looks_fault; /* looks that found it in no call of ours */
+    uint32_t outside =
+        n->looks_running + n->looks_sleeping + n->looks_fault; /* looks that found it in no call of ours */
     e.majflt = n->majflt;
     e.stopped = at_most(n->stopped + n->suspended, dur);
     e.sleep_syscall = n->sleep_syscall;
@@ -71,7 +72,8 @@ static struct evidence weigh(const struct judge_input *in, ns_t calls)
     if (n->sched_known && window) {
         e.known = true;
         /* What nobody saw of it (no reading before the stall) counts as on a CPU when most of the rest was. */
-        e.cpu = window > dur ? scaled(n->cpu, window, dur) : at_most(n->cpu + (dur - window) * (n->cpu * 2 > window), dur);
+        e.cpu =
+            window > dur ? scaled(n->cpu, window, dur) : at_most(n->cpu + (dur - window) * (n->cpu * 2 > window), dur);
         e.runq = at_most(window > dur ? scaled(n->runq, window, dur) : n->runq, dur - e.cpu);
         e.blocked = dur - e.cpu - e.runq;
         /* A throttled thread is not in any queue on newer kernels, yet its state is "running": not asleep. */
@@ -248,7 +250,8 @@ static void describe_cpu(const struct judge_input *in, ns_t cpu, struct judge_ve
         add(v->detail, size, "; no stack: %s", in->note->no_stack);
 }
 
-static void describe_unknown(const struct judge_input *in, const struct evidence *e, ns_t explained, struct judge_verdict *v)
+static void describe_unknown(const struct judge_input *in, const struct evidence *e, ns_t explained,
+                             struct judge_verdict *v)
 {
     size_t size = sizeof v->detail;
     if (!in->note)
@@ -264,8 +267,8 @@ static void describe_unknown(const struct judge_input *in, const struct evidence
 
 enum cause { STOPPED, PREEMPTED, CALLS, FAULT, ASLEEP, CPU, CAUSES };
 
-static void sentence(const struct judge_input *in, const struct evidence *e, const struct groups *calls, enum cause cause,
-                     const ns_t *share, struct judge_verdict *v)
+static void sentence(const struct judge_input *in, const struct evidence *e, const struct groups *calls,
+                     enum cause cause, const ns_t *share, struct judge_verdict *v)
 {
     size_t size = sizeof v->detail;
     int lock = calls->lock >= HALF(calls->total);
@@ -275,13 +278,15 @@ static void sentence(const struct judge_input *in, const struct evidence *e, con
         add_time(v->detail, size, share[STOPPED]);
         add(v->detail, size, " of ");
         add_time(v->detail, size, in->dur);
-        add(v->detail, size, in->note->suspended > in->note->stopped ? ": the machine was suspended"
-                                                                     : ": stopped by a signal or a debugger");
+        add(v->detail, size,
+            in->note->suspended > in->note->stopped ? ": the machine was suspended"
+                                                    : ": stopped by a signal or a debugger");
         break;
     case PREEMPTED:
         v->cause = e->throttled >= HALF(share[PREEMPTED]) ? "throttled" : "preempted";
         add(v->detail, size,
-            v->cause[0] == 't' ? "out of its cgroup's CPU quota %d %% of the time" : "waiting for a CPU %d %% of the time",
+            v->cause[0] == 't' ? "out of its cgroup's CPU quota %d %% of the time"
+                               : "waiting for a CPU %d %% of the time",
             percent(share[PREEMPTED], in->dur));
         break;
     case CALLS:
@@ -309,16 +314,15 @@ static void sentence(const struct judge_input *in, const struct evidence *e, con
         add_time(v->detail, size, in->dur);
         break;
     }
-    default:
-        v->cause = "cpu";
-        describe_cpu(in, share[CPU], v);
+    default: v->cause = "cpu"; describe_cpu(in, share[CPU], v);
     }
 }
 
 void judge(const struct judge_input *in, struct judge_verdict *ret_verdict)
 {
-    struct judge_verdict v = { .cause = "unknown", .cpu = ROW_NULL, .runq = ROW_NULL, .blocked = ROW_NULL,
-                               .majflt = ROW_NULL, .call = ROW_NULL };
+    struct judge_verdict v = {
+        .cause = "unknown", .cpu = ROW_NULL, .runq = ROW_NULL, .blocked = ROW_NULL, .majflt = ROW_NULL, .call = ROW_NULL
+    };
     struct judge_call hang = hanging(in);
     struct groups calls;
     group_calls(in, &hang, &calls);
@@ -338,7 +342,9 @@ void judge(const struct judge_input *in, struct judge_verdict *ret_verdict)
     else
         asleep = 0;
     ns_t share[CAUSES] = {
-        [STOPPED] = e.stopped, [PREEMPTED] = e.runq, [CALLS] = calls.total,
+        [STOPPED] = e.stopped,
+        [PREEMPTED] = e.runq,
+        [CALLS] = calls.total,
         [FAULT] = e.faults ? asleep : 0,
         [ASLEEP] = !e.faults && e.sleep_syscall >= 0 ? asleep : 0,
         [CPU] = at_most(e.cpu, rest),

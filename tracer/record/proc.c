@@ -184,8 +184,8 @@ int proc_thread_read(const struct proc_thread *t, struct proc_reading *ret_readi
         e = proc_parse_stat(text, &r.state, &r.majflt);
     if (e)
         return e;
-    r.sched_known = t->schedstat >= 0 && !read_fd(t->schedstat, text, sizeof text) &&
-                    !proc_parse_schedstat(text, &r.cpu, &r.runq);
+    r.sched_known =
+        t->schedstat >= 0 && !read_fd(t->schedstat, text, sizeof text) && !proc_parse_schedstat(text, &r.cpu, &r.runq);
     *ret_reading = r;
     return 0;
 }
@@ -214,7 +214,8 @@ void proc_thread_wchan(const struct proc_thread *t, char *ret_text, size_t size)
 }
 
 /* Calls found(start, end, file, ctx) for each mapping until it says true: 1, 0, or -errno. */
-static int each_mapping(const char *path, bool (*found)(uint64_t, uint64_t, const struct proc_file *, void *), void *ctx)
+static int each_mapping(const char *path, bool (*found)(uint64_t, uint64_t, const struct proc_file *, void *),
+                        void *ctx)
 {
     FILE *f = fopen(path, "re");
     if (!f)

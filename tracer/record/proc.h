@@ -34,7 +34,7 @@ struct proc_syscall {
 
 struct proc_status {
     uint64_t deliverable; /* signals that wait and are neither blocked nor ignored; bit n-1 = signal n */
-    pid_t tracer;             /* 0 = none */
+    pid_t tracer;         /* 0 = none */
 };
 
 /* Which file a mapping is of. */

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <asm/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -29,8 +28,8 @@
 #define RED_ZONE   128u
 #define PAGE       4096u
 #define NS_PER_SEC 1000000000ull
-#define SPINS      40                /* waits without a sleep: a stop takes 5-30 us */
-#define PATIENCE   (2 * 1000000ull)  /* ns that sample_begin waits */
+#define SPINS      40               /* waits without a sleep: a stop takes 5-30 us */
+#define PATIENCE   (2 * 1000000ull) /* ns that sample_begin waits */
 
 /* Syscalls that give a plain -EINTR and can be entered again with the same arguments as if nothing had happened.
  * (close must never be: the descriptor has gone all the same.) */
@@ -45,35 +44,39 @@ static bool restartable(long nr)
     case SYS_epoll_pwait2:
 #endif
     case SYS_rt_sigtimedwait:
-    case SYS_semop: case SYS_semtimedop:
-    case SYS_read: case SYS_readv: case SYS_write: case SYS_writev:
-    case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg:
-    case SYS_sendto: case SYS_sendmsg: case SYS_sendmmsg:
-    case SYS_accept: case SYS_accept4: case SYS_connect:
-    case SYS_io_getevents: case SYS_io_pgetevents:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_io_getevents:
+    case SYS_io_pgetevents:
     case SYS_io_uring_enter:
-    case SYS_msgrcv: case SYS_msgsnd:
-        return true;
-    default:
-        return false;
+    case SYS_msgrcv:
+    case SYS_msgsnd: return true;
+    default: return false;
     }
 }
 
 /* ---- what differs between machines --------------------------------------------------------------------------- */
 
-#if defined __x86_64__
-typedef struct user_regs_struct sample_regs; /* the one typedef: the kernel's struct has another name a machine */
-#elif defined __aarch64__
-typedef struct user_pt_regs sample_regs;
-#endif
-
-static int regs_get(pid_t tid, sample_regs *ret_regs)
+static int regs_get(pid_t tid, struct user_regs_struct *ret_regs)
 {
     struct iovec v = { ret_regs, sizeof *ret_regs };
     return ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &v) ? -errno : 0;
 }
 
-static int regs_set(pid_t tid, const sample_regs *regs)
+static int regs_set(pid_t tid, const struct user_regs_struct *regs)
 {
     struct iovec v = { (void *)(uintptr_t)regs, sizeof *regs };
     return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &v) ? -errno : 0;
@@ -81,7 +84,7 @@ static int regs_set(pid_t tid, const sample_regs *regs)
 
 #if defined __x86_64__
 
-static void regs_dwarf(const sample_regs *u, struct ls_regs *ret_regs)
+static void regs_dwarf(const struct user_regs_struct *u, struct ls_regs *ret_regs)
 {
     const uint64_t r[LS_REG_USED] = { u->rax, u->rdx, u->rcx, u->rbx, u->rsi, u->rdi, u->rbp, u->rsp, u->r8,
                                       u->r9,  u->r10, u->r11, u->r12, u->r13, u->r14, u->r15, u->rip };
@@ -93,7 +96,7 @@ static void regs_dwarf(const sample_regs *u, struct ls_regs *ret_regs)
 #define ERESTARTNOHAND 514
 
 /* Turns an -EINTR into a restart, unless a handler is to run.  ms: how much of an int timeout in ms has passed. */
-static bool regs_restart(const struct sample_request *rq, sample_regs *u, uint64_t ms)
+static bool regs_restart(const struct sample_request *rq, struct user_regs_struct *u, uint64_t ms)
 {
     (void)rq;
     if ((int64_t)u->orig_rax < 0 || (int64_t)u->rax != -EINTR || !restartable((long)u->orig_rax))
@@ -107,7 +110,7 @@ static bool regs_restart(const struct sample_request *rq, sample_regs *u, uint64
 
 #elif defined __aarch64__
 
-static void regs_dwarf(const sample_regs *u, struct ls_regs *ret_regs)
+static void regs_dwarf(const struct user_regs_struct *u, struct ls_regs *ret_regs)
 {
     memset(ret_regs, 0, sizeof *ret_regs);
     memcpy(ret_regs->r, u->regs, sizeof u->regs);
@@ -117,7 +120,7 @@ static void regs_dwarf(const sample_regs *u, struct ls_regs *ret_regs)
 
 /* arm64 has decided about restarts before our stop, so the syscall is put back by hand, and only when no signal waits.
  * Its first argument was overwritten by the result and comes from /proc, which keeps it. */
-static bool regs_restart(const struct sample_request *rq, sample_regs *u, uint64_t ms)
+static bool regs_restart(const struct sample_request *rq, struct user_regs_struct *u, uint64_t ms)
 {
     int nr = -1;
     uint32_t code;
@@ -256,7 +259,8 @@ static uint64_t poll_ms(const struct sample_request *rq, uint64_t word)
 {
     if (!rq->slot || !rq->ticks_per_sec || LS_WORD_ACT(word) != ACT_POLL)
         return 0;
-    ticks_t since = atomic_load_explicit(&rq->slot->since, memory_order_relaxed); /* it is stopped: word and since agree */
+    ticks_t since =
+        atomic_load_explicit(&rq->slot->since, memory_order_relaxed); /* it is stopped: word and since agree */
     ticks_t now = clock_now(rq->clock);
     return now > since ? (uint64_t)((double)(now - since) * 1000.0 / (double)rq->ticks_per_sec) : 0;
 }
@@ -266,9 +270,9 @@ static int on_stop(struct sample_job *job, int status)
 {
     const struct sample_request *rq = &job->request;
     int sig = WSTOPSIG(status);
-    bool event = status >> 16 != 0;                    /* our own stop, or a group stop; else `sig` is being delivered */
+    bool event = status >> 16 != 0; /* our own stop, or a group stop; else `sig` is being delivered */
     bool group_stop = event ? sig != SIGTRAP : is_stop(sig);
-    sample_regs u;
+    struct user_regs_struct u;
     if (regs_get(rq->tid, &u))
         return go(job, -1);
     if (rq->slot) /* acquire: pairs with the release store of the word in the target */

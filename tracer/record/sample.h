@@ -23,7 +23,7 @@ struct sample_request {
     struct ls_slot *slot;           /* NULL in a test: nothing is known of its poll and its stack */
     enum ls_clock clock;
     uint64_t ticks_per_sec;
-    uint32_t size;                  /* bytes of stack wanted, SAMPLE_SMALL or SAMPLE_LARGE */
+    uint32_t size; /* bytes of stack wanted, SAMPLE_SMALL or SAMPLE_LARGE */
 };
 
 enum sample_phase { SAMPLE_IDLE, SAMPLE_STOPPING, SAMPLE_DYING };
@@ -32,10 +32,10 @@ struct sample_job {
     enum sample_phase phase;
     struct sample_request request;
     /* results, when it is idle again */
-    struct stack_copy *copy;       /* NULL: none.  Whoever takes it frees it */
-    const char *refused;           /* why there is none, a static string; NULL: the thread has gone */
-    uint64_t word;                 /* the state word at the stop */
-    bool repaired;                 /* an EINTR was taken back; the kernel gives it all the same if a handler runs */
+    struct stack_copy *copy; /* NULL: none.  Whoever takes it frees it */
+    const char *refused;     /* why there is none, a static string; NULL: the thread has gone */
+    uint64_t word;           /* the state word at the stop */
+    bool repaired;           /* an EINTR was taken back; the kernel gives it all the same if a handler runs */
 };
 
 /* Begins a job and waits for it a short while (2 ms at most).  0: done, look at the results.  -EAGAIN: the thread has

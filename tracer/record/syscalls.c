@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
+/* clang-format off */
 #define NAMES(X)                                                                                                     \
     X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) X(preadv2) X(pwritev2)           \
     X(openat) X(openat2) X(close) X(fstat) X(newfstatat) X(statx) X(faccessat) X(faccessat2) X(statfs) X(fstatfs)    \
@@ -25,6 +26,7 @@
 #define OLD_NAMES(X)                                                                                                 \
     X(open) X(creat) X(stat) X(lstat) X(access) X(poll) X(select) X(epoll_wait) X(pause) X(getdents) X(rename)       \
     X(unlink) X(mkdir) X(rmdir) X(link) X(symlink) X(readlink) X(chmod) X(chown) X(fork) X(vfork)
+/* clang-format on */
 
 const char *syscall_name(long nr)
 {

@@ -20,12 +20,12 @@
 #include "sample.h"
 
 #define MS           1000000ull
-#define SCAN_EVERY   (5 * MS)   /* for new slots, when something wakes us anyway */
-#define NOBODY       (25 * MS)  /* no slot is live */
-#define LONGEST_STEP (50 * MS)  /* between two looks at one stall */
-#define SHORTEST     (MS / 10)  /* never sooner, whatever the target writes */
-#define PENDING      (MS / 2)   /* a thread has not come to its stop yet */
-#define FIND_EVERY   (50 * MS)  /* a search through all of /proc */
+#define SCAN_EVERY   (5 * MS)  /* for new slots, when something wakes us anyway */
+#define NOBODY       (25 * MS) /* no slot is live */
+#define LONGEST_STEP (50 * MS) /* between two looks at one stall */
+#define SHORTEST     (MS / 10) /* never sooner, whatever the target writes */
+#define PENDING      (MS / 2)  /* a thread has not come to its stop yet */
+#define FIND_EVERY   (50 * MS) /* a search through all of /proc */
 #define NOTE_LIFE    (30 * 1000 * MS)
 #define MAX_SLOTS    65536u
 
@@ -34,7 +34,7 @@ struct look { /* one reading of a thread */
     uint64_t word;
     bool known, asleep; /* asleep: in its poll, so its clocks stand still */
     struct proc_reading proc;
-    bool quota;         /* throttled is known */
+    bool quota;                /* throttled is known */
     ns_t throttled, suspended; /* running totals */
 };
 
@@ -47,14 +47,14 @@ struct snapshot { /* of the state word and its values, which belong together */
 struct stall {
     struct watch_note note;
     struct look base, last;
-    int step;                       /* the next sample's place in the series */
-    long asleep_nr;                 /* the last stack taken of a sleeping thread: not taken twice */
+    int step;       /* the next sample's place in the series */
+    long asleep_nr; /* the last stack taken of a sleeping thread: not taken twice */
     uint64_t asleep_sp, asleep_pc;
 };
 
 struct watched {
-    bool live, gone;                /* gone: the thread has ended, the slot will be freed */
-    bool unproven;                  /* to be looked for in other pid namespaces, not yet done */
+    bool live, gone; /* gone: the thread has ended, the slot will be freed */
+    bool unproven;   /* to be looked for in other pid namespaces, not yet done */
     uint32_t index, generation;
     pid_t pid, tid;
     bool has_proc, may_sample;
@@ -62,10 +62,10 @@ struct watched {
     struct proc_thread proc;
     char cpu_stat[PROC_PATH];
     bool quota;
-    struct look before, last;       /* two readings outside stalls: of different turns */
+    struct look before, last; /* two readings outside stalls: of different turns */
     struct stall *stall;
     struct sample_job job;
-    bool large;                     /* its last stack was cut */
+    bool large; /* its last stack was cut */
     ticks_t next;
 };
 
@@ -75,13 +75,13 @@ struct watch {
     enum ls_clock clock;
     uint64_t ticks_per_sec;
     ticks_t threshold;
-    struct proc_file file;          /* the arena's */
+    struct proc_file file; /* the arena's */
     bool file_known;
     ticks_t next_scan, next_find;
-    struct watched **watched;       /* by slot; NULL until it was live once */
-    uint32_t top;                   /* slots above were never live */
+    struct watched **watched; /* by slot; NULL until it was live once */
+    uint32_t top;             /* slots above were never live */
     pthread_t thread;
-    pthread_mutex_t mutex;          /* guards what follows, and every watched->stall against its readers */
+    pthread_mutex_t mutex; /* guards what follows, and every watched->stall against its readers */
     pthread_cond_t wake;
     bool stop;
     struct notebox done;
@@ -155,13 +155,13 @@ static bool snapshot(struct ls_slot *slot, struct snapshot *ret)
 {
     for (int i = 0; i < 4; i++) {
         struct snapshot s;
-        /* acquire: pairs with the thread's release store of the word; the values belong to it when it is the same after */
+        /* acquire: pairs with the thread's release store of the word; on the values too, so that none of them is read
+         * after the second look at the word.  A value newer than its word only makes a stall look over. */
         s.word = atomic_load_explicit(&slot->word, memory_order_acquire);
-        s.since = atomic_load_explicit(&slot->since, memory_order_relaxed);
-        s.call_since = atomic_load_explicit(&slot->call_since, memory_order_relaxed);
-        s.call_arg = atomic_load_explicit(&slot->call_arg, memory_order_relaxed);
-        s.allow = atomic_load_explicit(&slot->allow, memory_order_relaxed);
-        atomic_thread_fence(memory_order_acquire); /* keeps the values before the second look at the word */
+        s.since = atomic_load_explicit(&slot->since, memory_order_acquire);
+        s.call_since = atomic_load_explicit(&slot->call_since, memory_order_acquire);
+        s.call_arg = atomic_load_explicit(&slot->call_arg, memory_order_acquire);
+        s.allow = atomic_load_explicit(&slot->allow, memory_order_acquire);
         if (atomic_load_explicit(&slot->word, memory_order_relaxed) == s.word) {
             *ret = s;
             return true;
@@ -245,7 +245,8 @@ static void scan(struct watch *w, ticks_t now)
     for (uint32_t i = 0; i < w->slots; i++) {
         struct ls_slot *slot = ls_arena_slot(w->arena, i);
         /* acquire: pairs with the thread's release store of SLOT_LIVE; identity is complete then */
-        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE && !(w->watched[i] && w->watched[i]->live))
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE &&
+            !(w->watched[i] && w->watched[i]->live))
             adopt(w, i, slot, now);
     }
     w->next_scan = now + to_ticks(w, SCAN_EVERY);
@@ -275,8 +276,14 @@ static void open_stall(struct watch *w, struct watched *v, const struct snapshot
     if (v->cpu_stat[0] && !st->base.quota) /* perhaps a quota was set meanwhile: counted from now on */
         st->base.quota = !proc_throttled(v->cpu_stat, &st->base.throttled, &v->quota);
     st->asleep_nr = -2;
-    st->note = (struct watch_note){ .slot = v->index, .generation = v->generation, .since = s->since, .pid = v->pid,
-                                    .tid = v->tid, .first = st->base.time, .last = l->time, .sleep_syscall = -1,
+    st->note = (struct watch_note){ .slot = v->index,
+                                    .generation = v->generation,
+                                    .since = s->since,
+                                    .pid = v->pid,
+                                    .tid = v->tid,
+                                    .first = st->base.time,
+                                    .last = l->time,
+                                    .sleep_syscall = -1,
                                     .no_stack = v->no_stack };
     pthread_mutex_lock(&w->mutex);
     v->stall = st;
@@ -390,8 +397,13 @@ static void sample(struct watch *w, struct watched *v, const struct snapshot *s,
 {
     struct stall *st = v->stall;
     struct ls_slot *slot = ls_arena_slot(w->arena, v->index);
-    struct sample_request rq = { .pid = v->pid, .tid = v->tid, .proc = &v->proc, .slot = slot, .clock = w->clock,
-                                 .ticks_per_sec = w->ticks_per_sec, .size = v->large ? SAMPLE_LARGE : SAMPLE_SMALL };
+    struct sample_request rq = { .pid = v->pid,
+                                 .tid = v->tid,
+                                 .proc = &v->proc,
+                                 .slot = slot,
+                                 .clock = w->clock,
+                                 .ticks_per_sec = w->ticks_per_sec,
+                                 .size = v->large ? SAMPLE_LARGE : SAMPLE_SMALL };
     bool in_call = LS_WORD_ACT(s->word) == ACT_CALL;
     if (!v->may_sample || s->allow || !still_proven(w, v))
         return;
@@ -421,7 +433,8 @@ static ticks_t sample_due(const struct watch *w, const struct stall *st)
     return st->note.since + ((w->threshold << (st->step / 2)) * (st->step % 2 ? 3 : 2)) / 2;
 }
 
-static void look_at_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l, ticks_t now)
+static void look_at_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l,
+                          ticks_t now)
 {
     struct stall *st = v->stall;
     struct proc_syscall sc = { .where = PROC_RUNNING, .nr = -1 };
@@ -449,7 +462,8 @@ static void look_at_stall(struct watch *w, struct watched *v, const struct snaps
 }
 
 /* The turn is over (s: what came after it), or the thread has gone (s NULL). */
-static void finish_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l, ticks_t now)
+static void finish_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l,
+                         ticks_t now)
 {
     struct stall *st = v->stall;
     if (!st)
