@@ -201,19 +201,37 @@ static bool shown(const struct report_frame *frames, int i, int n, int64_t least
     return frames[i].noise == NOISE_USER || !plumbing(&frames[i]);
 }
 
+int place_blamed(const struct report_frame *frames, int n, const char *detail)
+{
+    for (int i = 0; i < n; i++) {
+        size_t length = strlen(frames[i].function);
+        if (length > 0 && strncmp(detail, frames[i].function, length) == 0 && strncmp(detail + length, " (", 2) == 0)
+            return i;
+    }
+    return 0;
+}
+
 int place_culprit(const struct report_frame *frames, int n)
 {
     int64_t least = least_noise(frames, n);
-    for (int i = 0; i < n; i++)
-        if (frames[i].noise == least && least < NOISE_PROBE && (least == NOISE_USER || !plumbing(&frames[i])))
+    int first = -1;
+    for (int i = 0; i < n && least < NOISE_PROBE; i++) {
+        if (frames[i].noise != least || (least != NOISE_USER && plumbing(&frames[i])))
+            continue;
+        if (*frames[i].function)
             return i;
-    return -1;
+        first = first < 0 ? i : first; /* without a name: only when nothing has one */
+    }
+    return first;
 }
 
 int place_stack(const struct report_frame *frames, int n, char ret_pieces[][PLACE_PIECE], int max)
 {
     int64_t least = least_noise(frames, n);
     int count = 0, last = -1;
+    bool named = false;
+    for (int i = 0; i < n; i++)
+        named |= *frames[i].function && shown(frames, i, n, least);
     while (n > 0 && frames[n - 1].noise > least) /* what called main is never news */
         n--;
     for (int i = 0; i < n && count < max; i++) {
@@ -221,6 +239,8 @@ int place_stack(const struct report_frame *frames, int n, char ret_pieces[][PLAC
         bool entry = least == NOISE_USER && i + 1 < n && count == 0 && frames[i + 1].noise == NOISE_USER &&
                      (frames[i].noise == NOISE_LIBRARY || (frames[i].noise == NOISE_RUNTIME && scripted(&frames[i])));
         if (!entry && !shown(frames, i, n, least))
+            continue;
+        if (named && count > 0 && !*frames[i].function)
             continue;
         if (last >= 0 && i > last + 1 && count + 1 < max)
             strcpy(ret_pieces[count++], "..");

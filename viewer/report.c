@@ -183,19 +183,20 @@ static void table_print(const struct page *p, struct table *t)
 static void heading(const struct page *p, const struct report_data *d)
 {
     const struct report_session *s = &d->session;
-    char parts[10][160], *list[10];
+    char parts[10][160], *list[10], program[64];
     int n = 0;
+    report_program(d, program, sizeof program);
     const struct report_process *first = d->n_processes ? &d->processes[0] : NULL;
     if (d->n_processes > 1)
-        snprintf(parts[n++], sizeof *parts, "%.60s (%s, %s)", report_program(d),
+        snprintf(parts[n++], sizeof *parts, "%.60s (%s, %s)", program,
                  human_plural(d->n_processes, "process", "processes").s, human_plural(s->threads, "thread", "threads").s);
     else if (first && s->threads > 1)
-        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ", %s)", report_program(d), first->pid,
+        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ", %s)", program, first->pid,
                  human_plural(s->threads, "thread", "threads").s);
     else if (first)
-        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ")", report_program(d), first->pid);
+        snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ")", program, first->pid);
     else
-        snprintf(parts[n++], sizeof *parts, "%.60s", report_program(d));
+        snprintf(parts[n++], sizeof *parts, "%.60s", program);
     if (d->ranged)
         snprintf(parts[n++], sizeof *parts, "%s to %s of %s", human_offset(d->from).s, human_offset(d->to).s,
                  human_duration(s->duration).s);
@@ -229,7 +230,7 @@ static void heading(const struct page *p, const struct report_data *d)
 static int held_up(const struct report_data *d, const struct place *pl, char *ret_text, int size)
 {
     const struct report_stall *s = &d->stalls[pl->worst];
-    bool tasks = pl->victim_sum > 0 || (s->loop >= 0 && strcmp(d->loops[s->loop].kind, "runtime") == 0);
+    bool tasks = s->loop >= 0 && strcmp(d->loops[s->loop].kind, "runtime") == 0;
     if (pl->victims <= (tasks ? 0 : pl->n))
         return 0; /* one event after a stall is only what the loop went on with */
     if (tasks)
@@ -303,7 +304,8 @@ static void stack_line(const struct page *p, const struct place *pl, const struc
     const struct report_stall *s = &d->stalls[pl->worst];
     struct report_frame frames[REPORT_FRAMES];
     char pieces[MAX + 1][PLACE_PIECE], *list[MAX + 1];
-    int n = place_stack(frames, report_stack(t, s->stack, frames, REPORT_FRAMES), pieces, MAX);
+    int depth = report_stack(t, s->stack, frames, REPORT_FRAMES), from = place_blamed(frames, depth, s->detail);
+    int n = place_stack(frames + from, depth - from, pieces, MAX);
     if (n == 0)
         return;
     if (s->partial)

@@ -42,6 +42,6 @@ void report_loop_name(const struct report_data *d, int loop, char *ret_text, int
 void report_call_name(const struct report_call *c, char *ret_text, int size);
 
 /* The name of the program that was recorded. */
-const char *report_program(const struct report_data *d);
+void report_program(const struct report_data *d, char *ret_text, int size);
 
 #endif

@@ -47,9 +47,11 @@ static json_t *session(const struct report_data *d, int *e)
 {
     const struct report_session *s = &d->session;
     json_t *o = json_object();
+    char program[64];
+    report_program(d, program, sizeof program);
     put(o, "file", text(s->path), e);
     put(o, "version", text_or_null(s->version), e);
-    put(o, "program", text(report_program(d)), e);
+    put(o, "program", text(program), e);
     put(o, "argv", text_or_null(s->argv), e);
     put(o, "host", text_or_null(s->host), e);
     put(o, "kernel", text_or_null(s->kernel), e);

@@ -16,13 +16,18 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-const char *report_program(const struct report_data *d)
+void report_program(const struct report_data *d, char *ret_text, int size)
 {
     const struct report_process *best = d->n_processes ? &d->processes[0] : NULL;
     for (int i = 0; i < d->n_processes; i++)
-        if (d->processes[i].n_loops && (!best->n_loops || d->processes[i].id < best->id))
+        if (d->processes[i].n_loops && !best->n_loops)
             best = &d->processes[i];
-    return best && *best->exe ? base_name(best->exe) : "the program";
+    /* By the name it was called with: the file may be another one's link (redis-server to redis-check-rdb). */
+    char called[300];
+    snprintf(called, sizeof called, "%.299s", best ? best->cmdline : "");
+    called[strcspn(called, " :")] = 0;
+    const char *name = *called ? base_name(called) : best && *best->exe ? base_name(best->exe) : "the program";
+    human_clean(name, ret_text, size);
 }
 
 static int processes_with_loops(const struct report_data *d)
@@ -93,7 +98,8 @@ static void verdict_place(struct trace *t, const struct report_stall *s, char *r
     const char *words = "in", *alone = s->cause;
     struct report_frame frames[REPORT_FRAMES];
     char place[PLACE_PIECE] = "";
-    int n = report_stack(t, s->stack, frames, REPORT_FRAMES), at = place_culprit(frames, n);
+    int n = report_stack(t, s->stack, frames, REPORT_FRAMES), blamed = place_blamed(frames, n, s->detail);
+    int at = blamed > 0 ? blamed : place_culprit(frames, n);
 
     if (at >= 0) {
         place_frame(&frames[at], place, sizeof place);
