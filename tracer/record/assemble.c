@@ -3,6 +3,7 @@
 #include "assemble.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,15 +192,26 @@ static size_t on_gap(struct assembler *a, struct thread *t, const struct ls_even
     return 0;
 }
 
+/* A span of `ticks` from an event's time; false when no clock can have said so. */
+static bool span_of(const struct assembler *a, const struct ls_event *e, int64_t *ret_t, int64_t *ret_dur)
+{
+    int64_t t = clock_ns(a->clock, e->time), end = clock_ns(a->clock, e->time + e->a);
+    if (e->time + e->a < e->time || end < t)
+        return false;
+    *ret_t = t;
+    *ret_dur = end - t;
+    return true;
+}
+
 /* --- calls, objects, marks, sites ------------------------------------------------------------------------------- */
 
 static size_t on_call(struct assembler *a, struct thread *t, const struct group *g)
 {
     char text[EV_TEXT_MAX + 1];
     const struct ls_event *e = g->head;
-    if (e->aux == CALL_NONE || e->aux >= CALL_COUNT || e->time + e->a < e->time)
+    int64_t at, dur;
+    if (e->aux == CALL_NONE || e->aux >= CALL_COUNT || !span_of(a, e, &at, &dur))
         return 1;
-    int64_t at = clock_ns(a->clock, e->time), dur = clock_ns(a->clock, e->time + e->a) - at;
     struct assembled_call call = {
         .row = { .id = ++a->call_id, .thread = t->id, .loop = t->run.loop, .task = task_running(&t->run), .t = at,
                  .dur = dur, .fd = (int32_t)e->id < 0 ? ROW_NULL : (int32_t)e->id, .result = (int64_t)e->b,
@@ -229,11 +241,11 @@ static size_t on_mark(struct assembler *a, struct thread *t, const struct group 
 {
     char text[EV_TEXT_MAX + 1];
     const struct ls_event *e = g->head;
-    if (e->time + e->a < e->time)
+    int64_t at, dur;
+    if (!span_of(a, e, &at, &dur))
         return 1;
-    struct row_mark row = { .id = ++a->mark_id, .thread = t->id, .task = e->id ? (int64_t)e->id : ROW_NULL,
-                            .t = clock_ns(a->clock, e->time), .name = text_of(g, text), .text = NULL };
-    row.dur = clock_ns(a->clock, e->time + e->a) - row.t;
+    struct row_mark row = { .id = ++a->mark_id, .thread = t->id, .task = e->id ? (int64_t)e->id : ROW_NULL, .t = at,
+                            .dur = dur, .name = text_of(g, text), .text = NULL };
     memcpy(&row.value, &e->b, sizeof row.value);
     a->sink.mark(a->sink.ctx, &row);
     return 0;
