@@ -47,7 +47,7 @@ struct ls_slot {
     uint64_t stack_lo, stack_hi; /* the thread's stack, 0 when unknown */
     ticks_t start;
     uint32_t loop_kind; /* enum ls_loop_kind; LOOP_NONE while it is not a loop */
-    uint32_t spare;
+    _Atomic uint32_t leaving; /* its process is in exit() or has called exec: what is open is no turn of a loop any more */
 
     /* the state word: stored (relaxed values, release word) by the thread; the watchdog reads word, values, word again */
     _Alignas(64) _Atomic uint64_t word;

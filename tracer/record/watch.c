@@ -163,6 +163,8 @@ static bool snapshot(struct ls_slot *slot, struct snapshot *ret)
         s.call_arg = atomic_load_explicit(&slot->call_arg, memory_order_acquire);
         s.allow = atomic_load_explicit(&slot->allow, memory_order_acquire);
         if (atomic_load_explicit(&slot->word, memory_order_relaxed) == s.word) {
+            if (atomic_load_explicit(&slot->leaving, memory_order_relaxed)) /* set once, at the end of its life */
+                s.word = LS_WORD(ACT_NONE, 0, LS_WORD_TURN(s.word) + 1);
             *ret = s;
             return true;
         }
@@ -383,11 +385,12 @@ static bool still_proven(struct watch *w, struct watched *v)
 {
     if (proc_maps_file(v->pid, &w->file) == 1)
         return true;
-    v->may_sample = false;
-    v->no_stack = "its process no longer maps the session (exec)";
-    pthread_mutex_lock(&w->mutex);
-    v->stall->note.no_stack = v->no_stack;
-    pthread_mutex_unlock(&w->mutex);
+    struct ls_slot *slot = ls_arena_slot(w->arena, v->index);
+    uint32_t live = SLOT_LIVE;
+    v->gone = true;
+    atomic_store_explicit(&slot->leaving, 1, memory_order_relaxed);
+    /* The thread cannot say so any more.  Pairs with drain's acquire: what it wrote is final. */
+    atomic_compare_exchange_strong_explicit(&slot->state, &live, SLOT_ENDED, memory_order_release, memory_order_relaxed);
     return false;
 }
 
