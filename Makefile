@@ -49,7 +49,7 @@ $(B)/pic/%.o: %.S
 	$(CC) $(ALL_CFLAGS) -fPIC -c $< -o $@
 
 $(B)/libloopscope.so: $(call objs,$(PROBE),pic) tracer/probe/probe.map
-	$(CC) $(SAN) -shared -Wl,-soname,libloopscope.so.1 -Wl,--version-script=tracer/probe/probe.map -Wl,-z,now -o $@ $(filter %.o,$^)
+	$(CC) $(SAN) -shared -Wl,-soname,libloopscope.so.1 -Wl,--version-script=tracer/probe/probe.map -Wl,-z,now -Wl,-z,nodelete -o $@ $(filter %.o,$^)
 	ln -sf libloopscope.so $(B)/libloopscope.so.1
 $(B)/libloopscope-preload.so: $(call objs,$(PRELOAD) $(PROBE),pic) tracer/preload/preload.map
 	$(CC) $(SAN) -shared -Wl,-soname,libloopscope-preload.so -Wl,--version-script=tracer/preload/preload.map -Wl,-z,now -Wl,-z,nodelete -o $@ $(filter %.o,$^) -ldl
@@ -98,6 +98,7 @@ $(TRUTHS): $(B)/%: %.c $(TRUTHLIB)
 $(RACES) $(TARGETS): $(B)/%: %.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
+$(RACES): $(B)/librecord.a
 $(BENCHES): $(B)/%: %.c $(LIBS_OUT) $(B)/librecord.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(LINK_OWN)
@@ -148,7 +149,7 @@ fmt: ## lay out every .c file with clang-format (headers are laid out by hand, f
 layers: ## who may include what (docs/architecture.md)
 	scripts/check-layers
 symbols: all ## what the libraries in the target export and import
-	B=$(B) scripts/check-symbols
+	scripts/check-symbols $(B)
 
 # Installing.
 DEST = $(DESTDIR)$(PREFIX)
