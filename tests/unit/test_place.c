@@ -80,7 +80,7 @@ Test(place, a_named_function_before_an_unnamed_one)
 {
     struct stackbook *b = new_book();
     struct stackbook_frame unnamed = { .module = app, .noise = FRAME_USER, .entry = 0x1230, .address = 0x1234, .language = "c" };
-    int64_t named = PUT(b, unnamed, U("keysCommand", 1)), only = PUT(b, unnamed, U("main", 2));
+    int64_t named = PUT(b, unnamed, U("keysCommand", 1)), only = PUT(b, unnamed, U("main", 2), C("_start"));
     cr_assert_str_eq(blame(b, &named, 1).function, "keysCommand");
     cr_assert_str_eq(blame(b, &only, 1).function, "app+0x1230");
     stackbook_free(b);
@@ -157,6 +157,15 @@ Test(place, the_representative_is_whole_and_has_the_function)
     struct place p = blame(b, s, 3);
     cr_assert_eq(p.stack, s[2]);
     cr_assert_eq(p.line, 5);
+    stackbook_free(b);
+}
+
+Test(place, start_code_of_a_stripped_program_is_not_to_blame)
+{
+    struct stackbook *b = new_book();
+    struct stackbook_frame start = { .module = app, .noise = FRAME_USER, .entry = 0x9180, .address = 0x91a0, .language = "c" };
+    int64_t s = PUT(b, C("read"), U("main", 0), C("__libc_start_main"), start);
+    cr_assert_str_eq(blame(b, &s, 1).function, "main");
     stackbook_free(b);
 }
 

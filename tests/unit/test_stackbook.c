@@ -135,3 +135,37 @@ Test(stackbook, a_real_stack)
     grab_kill(pid);
     unlink(path);
 }
+
+Test(stackbook, main_of_a_stripped_program_is_known_by_its_caller)
+{
+    char path[] = "/tmp/loopscope-stackbook-XXXXXX";
+    char *argv[] = { path, NULL };
+    struct stackbook_sink sink = { 0 };
+    struct stackbook_frame out[64];
+    bool partial = true;
+
+    close(mkstemp(path));
+    cr_assert_eq(grab_compile("unwind_deep.c", "-O2 -s", path), 0);
+    pid_t pid = grab_spawn(argv);
+    cr_assert_eq(grab_wait_busy(pid), 0);
+    struct module_files *files = module_files_new();
+    struct module_map *map = module_map_open(files, pid);
+    struct unwinder *u = unwinder_new();
+    struct symbolizer *s = symbolizer_new();
+    struct stackbook *b = stackbook_new(&sink);
+    struct stack_copy *copy = grab_stack(pid, 8192);
+    int n = stackbook_frames(b, stackbook_add(b, 7, map, u, s, copy, &partial), out, 64);
+
+    cr_assert_eq(n, 34);
+    for (int i = 0; i < 30; i++)
+        cr_assert_null(out[i].function);
+    cr_assert_str_eq(out[30].function, "main");
+    free(copy);
+    stackbook_free(b);
+    symbolizer_free(s);
+    unwinder_free(u);
+    module_map_close(map);
+    module_files_free(files);
+    grab_kill(pid);
+    unlink(path);
+}

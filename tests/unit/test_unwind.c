@@ -189,6 +189,38 @@ Test(unwind, cpp_exceptions)
     finish(&r);
 }
 
+/* The return address of a function's last call is where another piece of code begins, with another rule. */
+Test(unwind, a_sample_on_a_return_address_spoils_no_later_one)
+{
+    struct run r;
+    struct stack_copy *c = NULL;
+    int n = 0;
+    compile(&r, "unwind_throw.cpp", "-O2");
+    start(&r, NULL);
+    for (int i = 0; i < 500 && !n; i++) {
+        free(c);
+        c = grab_stack(r.pid, 8192);
+        unwind_stack(r.unwinder, r.map, c, &r.frames);
+        n = !r.frames.partial && r.frames.n > 4 && has(&r, "__cxa_throw") ? r.frames.n : 0;
+    }
+    cr_assert_gt(n, 0);
+    struct unwinder *fresh = unwinder_new();
+    struct unwound whole = r.frames;
+    for (int i = 1; i < n; i++) { /* first the odd sample, then the real one */
+        struct ls_regs regs = c->regs;
+        c->regs.r[LS_REG_IP] = whole.ip[i];
+        unwind_stack(fresh, r.map, c, &r.frames);
+        c->regs = regs;
+    }
+    unwind_stack(fresh, r.map, c, &r.frames);
+    cr_assert_not(r.frames.partial);
+    cr_assert_eq(r.frames.n, n);
+    cr_assert_arr_eq(r.frames.ip, whole.ip, (size_t)n * sizeof *whole.ip);
+    unwinder_free(fresh);
+    free(c);
+    finish(&r);
+}
+
 Test(unwind, a_cut_copy_is_continued_in_the_living_process)
 {
     struct run r;

@@ -215,7 +215,8 @@ static void build_ranges(struct debuginfo *d)
                 goto out;
     }
 out:
-    qsort(d->range, d->n_ranges, sizeof *d->range, by_range_start);
+    if (d->n_ranges > 0)
+        qsort(d->range, d->n_ranges, sizeof *d->range, by_range_start);
 }
 
 static bool find_unit(struct debuginfo *d, uint64_t pc, Dwarf_Die *ret_unit)

@@ -226,11 +226,14 @@ static void fingerprint(const struct sample *s, int frame, char ret[static 33])
 static void load_sample(const struct stackbook *book, int64_t stack, struct stackbook_frame *frames, struct sample *ret)
 {
     int n = stackbook_frames(book, stack, frames, FRAMES_MAX), kept = 0;
+    bool partial = stackbook_partial(book, stack);
 
+    if (n > 1 && !partial && !frames[n - 1].function)
+        n--; /* _start of a stripped program */
     for (int i = 0; i < n; i++)
         if (frames[i].noise != FRAME_PROBE && frames[i].noise != FRAME_LIBC)
             frames[kept++] = frames[i];
-    *ret = (struct sample){ .stack = stack, .partial = stackbook_partial(book, stack), .n = kept, .frame = frames };
+    *ret = (struct sample){ .stack = stack, .partial = partial, .n = kept, .frame = frames };
 }
 
 bool place_of(const struct stackbook *book, const int64_t *stacks, int n, struct place *ret_place)

@@ -168,6 +168,20 @@ static int64_t add_module(struct stackbook *b, int64_t process, const struct mod
     return id;
 }
 
+/* In a stripped program main has no name, but it is what __libc_start_main calls, through one function at most. */
+static bool is_called_as_main(const struct stackbook *b, int64_t parent)
+{
+    for (int up = 0; up < 2 && parent > 0; up++) {
+        const struct stackbook_frame *f = &b->frame[b->stack[parent - 1].frame - 1];
+        if (f->noise != FRAME_LIBC)
+            return false;
+        if (f->function && !strncmp(f->function, "__libc_start_main", 17))
+            return true;
+        parent = b->stack[parent - 1].parent;
+    }
+    return false;
+}
+
 /* The frames of one address, inlined ones too, under `parent`.  The id of the innermost stack, 0 when out of memory;
  * *ret_frame is its frame. */
 static int64_t add_address(struct stackbook *b, int64_t process, struct module_map *map, struct symbolizer *s, uint64_t ip,
@@ -189,6 +203,8 @@ static int64_t add_address(struct stackbook *b, int64_t process, struct module_m
                                      .address = ref.file ? ref.rel : exact ? ip : ip - 1,
                                      .entry = y->entry,
                                      .depth = n - 1 - i };
+        if (!f.function && f.noise == FRAME_USER && is_called_as_main(b, stack))
+            f.function = "main";
         *ret_frame = add_frame(b, &f, module);
         stack = *ret_frame ? add_stack(b, stack, *ret_frame) : 0;
         if (!stack)

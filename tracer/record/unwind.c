@@ -30,8 +30,12 @@ struct space {
     uint64_t used;
 };
 
+/* libunwind's cache goes by ip alone, but the rule for an ip where a thread ran is another than that for the same ip as a
+ * return address, when the call is a function's last instruction: one sample on a landing pad could spoil all later ones.
+ * So exact frames have a space of their own, that caches nothing. */
 struct unwinder {
     struct space space[SPACES];
+    unw_addr_space_t exact_as;
     uint64_t clock;
     /* the walk that is on, for the callbacks */
     struct module_map *map;
@@ -335,10 +339,10 @@ static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
 {
     unw_cursor_t before;
     unw_word_t ip, sp;
-    bool is_signal = false;
+    bool is_signal = false, was_exact = u->exact;
 
     if (!u->cursor_valid) {
-        if (unw_init_remote(&u->cursor, as, u) != 0)
+        if (unw_init_remote(&u->cursor, u->exact ? u->exact_as : as, u) != 0)
             return STEP_LOST;
         u->cursor_valid = true;
     }
@@ -351,6 +355,10 @@ static enum step step(struct unwinder *u, unw_addr_space_t as, bool first)
         if (unw_get_reg(&u->cursor, UNW_REG_IP, &ip) != 0 || unw_get_reg(&u->cursor, UNW_REG_SP, &sp) != 0)
             return STEP_LOST;
         u->exact = u->begins = unw_is_signal_frame(&before) > 0;
+        if (was_exact || u->exact) { /* on with the other space */
+            take_registers(u, &u->cursor);
+            u->cursor_valid = false;
+        }
         u->regs.r[LS_REG_IP] = ip;
         u->regs.r[LS_REG_SP] = sp;
         return STEP_ON;
@@ -408,7 +416,14 @@ void unwind_stack(struct unwinder *u, struct module_map *map, const struct stack
 
 struct unwinder *unwinder_new(void)
 {
-    return calloc(1, sizeof(struct unwinder));
+    struct unwinder *u = calloc(1, sizeof *u);
+    if (u && !(u->exact_as = unw_create_addr_space(&accessors, 0))) {
+        free(u);
+        return NULL;
+    }
+    if (u)
+        unw_set_caching_policy(u->exact_as, UNW_CACHE_NONE);
+    return u;
 }
 
 void unwinder_free(struct unwinder *u)
@@ -418,5 +433,6 @@ void unwinder_free(struct unwinder *u)
     for (int i = 0; i < SPACES; i++)
         if (u->space[i].as)
             unw_destroy_addr_space(u->space[i].as);
+    unw_destroy_addr_space(u->exact_as);
     free(u);
 }
