@@ -1,6 +1,6 @@
 /* drain_race.c - four threads write rings as a probe does (and end, and claim again) while drain takes them and a
  * consumer reads slowly, with little memory: under ThreadSanitizer, and every record must come once and in order.
- * link: -lm */
+ * link: -l:librecord.a -lm */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -24,6 +24,7 @@
 #define RETRY_EVERY  (1000 * MS)
 #define PAGE         65536
 #define RESERVE_MAX  (32 << 20)
+#define ROW_BYTES    40 /* in the file, about */
 
 static const char schema[] = {
 #include "schema.inc"
@@ -170,15 +171,16 @@ static void tell_gap(struct store *s)
 void store_commit(struct store *s, bool now)
 {
     ns_t t = now_ns();
-    if (!now && t - s->committed < COMMIT_EVERY)
+    if (!now && t - s->committed < COMMIT_EVERY && s->tx_rows < s->tx_max)
         return;
     s->committed = t;
     if (now)
         s->retry = 0;
     if (s->failing && !s->in_tx && t >= s->retry) {
-        /* Where the log has filled the disk: what of it is in the file by now makes room in the log. */
-        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         tell_gap(s);
+        /* Where the log has filled the disk: what of it goes into the file makes room in the log, for the next try. */
+        if (s->failing)
+            sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     } else if (commit(s) && s->failing) {
         tell_gap(s);
     }
@@ -477,8 +479,11 @@ static int open_db(struct store *s)
     int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return rc;
-    /* The log is kept so small that the reserve can take what it holds into the file. */
-    long pages = (long)(hold_reserve(s) / PAGE / 2);
+    /* The log is kept so small (in pages before it is taken into the file, and in rows a commit) that the reserve has
+     * room for what it holds. */
+    off_t reserve = hold_reserve(s);
+    long pages = (long)(reserve / PAGE / 2);
+    s->tx_max = (uint64_t)reserve / 2 / ROW_BYTES;
     snprintf(pragmas, sizeof pragmas,
              "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;"
              "PRAGMA wal_autocheckpoint=%ld; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",

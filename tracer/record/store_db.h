@@ -24,7 +24,7 @@ struct store {
     struct summary *summary;
     bool in_tx;
     ns_t committed;          /* when, by CLOCK_MONOTONIC */
-    uint64_t tx_rows;        /* rows since the last commit */
+    uint64_t tx_rows, tx_max; /* rows since the last commit; so many make one at once */
     int reserve;             /* a nameless file that holds room on the disk for the end; -1 */
 
     int error;               /* -errno of the first failure, 0 */
