@@ -44,12 +44,16 @@ static int by_key(const void *a, const void *b, void *arg)
         order = strcmp(name_of(x), name_of(y));
     if (!order)
         order = strcmp(x->cause, y->cause);
+    if (!order)
+        order = strcmp(x->call_name, y->call_name);
     return order ? order : (i > j) - (i < j);
 }
 
 static bool same_key(const struct report_stall *x, const struct report_stall *y, enum place_by by)
 {
-    return owner_of(x, by) == owner_of(y, by) && strcmp(name_of(x), name_of(y)) == 0 && strcmp(x->cause, y->cause) == 0;
+    /* The call too: an interpreter's frames may be the same around time.sleep and a wait for a child. */
+    return owner_of(x, by) == owner_of(y, by) && strcmp(name_of(x), name_of(y)) == 0 &&
+           strcmp(x->cause, y->cause) == 0 && strcmp(x->call_name, y->call_name) == 0;
 }
 
 static void add(struct place *p, const struct report_data *d, int i)
@@ -168,7 +172,7 @@ static bool starts(const char *text, const char *with)
 /* Interpreter frames that say only "a function is being called": of no use even when nothing better is there. */
 static bool plumbing(const struct report_frame *f)
 {
-    return starts(f->function, "_Py") || starts(f->function, "PyObject_") || starts(f->function, "PyEval_") ||
+    return !*f->function || starts(f->function, "_Py") || starts(f->function, "PyIter_") || starts(f->function, "PyObject_") || starts(f->function, "PyEval_") ||
            starts(f->function, "PyRun_") || starts(f->function, "Py_") || strstr(f->function, "vectorcall") ||
            starts(f->function, "cfunction_") || starts(f->function, "method_") || starts(f->function, "pymain_") ||
            starts(f->function, "run_mod") ||
@@ -176,14 +180,15 @@ static bool plumbing(const struct report_frame *f)
            starts(f->function, "Builtins_") || starts(f->function, "uv__") || starts(f->function, "uv_run");
 }
 
-/* The noisiest kind of frame still worth showing: the program's own when it has any. */
+/* The noisiest kind of frame still worth showing: the program's own when it has any.  Never libc's: the call has a
+ * name already, and its start-up code is in every stack. */
 static int64_t least_noise(const struct report_frame *frames, int n)
 {
-    int64_t least = NOISE_PROBE;
+    int64_t least = NOISE_LIBC;
     for (int i = 0; i < n; i++)
         if (frames[i].noise < least && (frames[i].noise == NOISE_USER || !plumbing(&frames[i])))
             least = frames[i].noise;
-    return least;
+    return least == NOISE_LIBC ? NOISE_USER : least;
 }
 
 /* A frame with a name of the scripting language, not of its interpreter. */
@@ -215,7 +220,7 @@ int place_culprit(const struct report_frame *frames, int n)
 {
     int64_t least = least_noise(frames, n);
     int first = -1;
-    for (int i = 0; i < n && least < NOISE_PROBE; i++) {
+    for (int i = 0; i < n; i++) {
         if (frames[i].noise != least || (least != NOISE_USER && plumbing(&frames[i])))
             continue;
         if (*frames[i].function)

@@ -210,11 +210,29 @@ Test(report, a_stack_names_the_library_function_that_was_called)
     collapses_to(f, 3, "json_dumps < build");
 }
 
+Test(report, frames_without_a_name_give_way_to_those_that_have_one)
+{
+    struct report_frame f[] = { frame("", NOISE_USER), frame("", NOISE_USER), frame("call", NOISE_USER), frame("", NOISE_USER) };
+    collapses_to(f, 4, "libx.so+0x1234 < .. < call");
+    cr_expect_eq(place_culprit(f, 4), 2);
+}
+
+Test(report, the_blamed_frame_is_the_one_the_detail_names)
+{
+    struct report_frame f[] = { frame("decrRefCount", NOISE_USER), frame("call", NOISE_USER), frame("callIn", NOISE_USER) };
+    cr_expect_eq(place_blamed(f, 3, "call (100 % of 7 samples)"), 1);
+    cr_expect_eq(place_blamed(f, 3, "callIn (100 % of 7 samples)"), 2);
+    cr_expect_eq(place_blamed(f, 3, "read(fd 3)"), 0);
+}
+
 Test(report, a_stack_without_users_frames_shows_the_best_there_is)
 {
     struct report_frame f[] = { frame("clock_nanosleep", NOISE_LIBC), frame("time_sleep", NOISE_RUNTIME),
                                 frame("_PyEval_EvalFrameDefault", NOISE_RUNTIME), frame("_start", NOISE_LIBC) };
     collapses_to(f, 4, "time_sleep");
+    struct report_frame idle[] = { frame("nanosleep", NOISE_LIBC), frame("", NOISE_RUNTIME), frame("_start", NOISE_LIBC) };
+    collapses_to(idle, 3, "");
+    cr_expect_eq(place_culprit(idle, 3), -1);
     struct report_frame bare[] = { frame("", NOISE_USER) };
     collapses_to(bare, 1, "libx.so+0x1234");
     collapses_to(bare, 0, "");
