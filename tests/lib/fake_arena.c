@@ -136,8 +136,9 @@ int fake_arena_count(struct fake_arena *f, uint32_t slot, enum ls_event_kind kin
 
 void fake_arena_print(struct fake_arena *f, FILE *out)
 {
-    static const char *const names[] = { "none", "GAP", "LOOP", "POLL", "CALL", "TASK_NEW", "TASK_END", "OBSERVED",
-                                         "SWITCH", "WAKE", "OBJECT_NEW", "OBJECT_END", "MARK", "SITE" };
+    static const char *const names[] = { "none",       "GAP",        "LOOP",     "POLL",   "CALL",
+                                         "TASK_NEW",   "TASK_END",   "OBSERVED", "SWITCH", "WAKE",
+                                         "OBJECT_NEW", "OBJECT_END", "MARK",     "SITE" };
     struct fake_event *e = malloc(sizeof(*e));
     double us = 1e6 / (double)f->arena->ticks_per_sec;
     fprintf(out, "processes %u refused %u\n", atomic_load(&f->arena->processes), atomic_load(&f->arena->refused));

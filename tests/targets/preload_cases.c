@@ -20,12 +20,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(x)                                                                                                       \
-    do                                                                                                                 \
-        if (!(x)) {                                                                                                    \
-            fprintf(stderr, "preload_cases:%d: %s (errno %d)\n", __LINE__, #x, errno);                                 \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
+#define CHECK(x)                                                                       \
+    do                                                                                 \
+        if (!(x)) {                                                                    \
+            fprintf(stderr, "preload_cases:%d: %s (errno %d)\n", __LINE__, #x, errno); \
+            _exit(1);                                                                  \
+        }                                                                              \
     while (0)
 
 static int epfd;
@@ -328,11 +328,23 @@ static int do_busy(void) /* an endless stream of events, for a ring that nobody 
 static const struct {
     const char *name;
     int (*run)(void);
-} cases[] = { { "calls", do_calls },     { "fork", do_fork },     { "clone", do_clone },   { "vfork", do_vfork },
-              { "threads", do_threads }, { "cancel", do_cancel }, { "storm", do_storm },   { "longjmp", do_longjmp },
-              { "polls", do_polls },     { "select", do_select }, { "waiter", do_waiter }, { "nested", do_nested },
-              { "mutex", do_mutex },     { "rlimit", do_rlimit }, { "mlockall", do_mlockall },
-              { "busy", do_busy },       { "descriptors", do_descriptors } };
+} cases[] = { { "calls", do_calls },
+              { "fork", do_fork },
+              { "clone", do_clone },
+              { "vfork", do_vfork },
+              { "threads", do_threads },
+              { "cancel", do_cancel },
+              { "storm", do_storm },
+              { "longjmp", do_longjmp },
+              { "polls", do_polls },
+              { "select", do_select },
+              { "waiter", do_waiter },
+              { "nested", do_nested },
+              { "mutex", do_mutex },
+              { "rlimit", do_rlimit },
+              { "mlockall", do_mlockall },
+              { "busy", do_busy },
+              { "descriptors", do_descriptors } };
 
 int main(int argc, char **argv)
 {

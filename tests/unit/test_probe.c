@@ -8,8 +8,8 @@
 #include "tests/lib/fake_arena.h"
 #include "tracer/probe/ring.h"
 
-#include "tracer/probe/attach.c"
 #include "tracer/probe/api.c"
+#include "tracer/probe/attach.c"
 #include "tracer/probe/ring.c"
 #include "tracer/probe/slot.c"
 #include "tracer/probe/start.c"

@@ -22,18 +22,17 @@ TIMED(int, pclose, (FILE * f), (f), pclose, 0, INFO_NONE)
 
 /* The child has the parent's block and slot: it must not write there.  It only stops using them; the rest (a new pid, a
  * slot of its own) is for its first poll, if it has one. */
-#define FORK(name)                                                                                                     \
-    {                                                                                                                  \
-        struct call call;                                                                                              \
-        bool on = call_begin(&call, CALL_fork, 0);                                                                     \
-        pid_t pid = REAL(name)();                                                                                      \
-        if (pid == 0) {                                                                                                \
-            probe_self.armed = 0;                                                                                      \
-            probe_page.alive = 0;                                                                                      \
-        } else if (on) {                                                                                               \
-            call_end(&call, CALL_fork, pid, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0));      \
-        }                                                                                                              \
-        return pid;                                                                                                    \
+#define FORK(name)                                                                                                \
+    {                                                                                                             \
+        struct call call;                                                                                         \
+        bool on = call_begin(&call, CALL_fork, 0);                                                                \
+        pid_t pid = REAL(name)();                                                                                 \
+        if (pid == 0) {                                                                                           \
+            probe_self.armed = 0;                                                                                 \
+            probe_page.alive = 0;                                                                                 \
+        } else if (on) {                                                                                          \
+            call_end(&call, CALL_fork, pid, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0)); \
+        }                                                                                                         \
+        return pid;                                                                                               \
     }
-EXPORT pid_t fork(void) FORK(fork)
-EXPORT pid_t _Fork(void) FORK(_Fork)
+EXPORT pid_t fork(void) FORK(fork) EXPORT pid_t _Fork(void) FORK(_Fork)

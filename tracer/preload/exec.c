@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #undef EV_NONE /* elf.h: a version of ELF; event.h: no event */
@@ -70,6 +73,38 @@ static int reachable(const char *path, int flags)
         return 1;
     }
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR ? -1 : 0;
+}
+
+/* Another user than root who still holds root's way around permissions (setpriv does, up to the exec) loses it by the
+ * exec: what he can open now says nothing, so the permission bits decide. */
+static bool loses_powers(void)
+{
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct sets[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+    const uint32_t around = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
+    return geteuid() != 0 && syscall(SYS_capget, &head, sets) == 0 && sets[0].effective & around;
+}
+static bool may(const char *path, mode_t bit)
+{
+    struct stat st;
+    if (REAL(stat)(path, &st) != 0)
+        return false;
+    if (st.st_uid == geteuid())
+        return st.st_mode & bit << 6;
+    return st.st_mode & (st.st_gid == getegid() ? bit << 3 : bit);
+}
+static bool reachable_by_bits(char *path)
+{
+    for (char *p = path + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = 0;
+        bool passes = may(path, 1);
+        *p = '/';
+        if (!passes)
+            return false;
+    }
+    return may(path, 4);
 }
 
 /* Does the dynamic section of this 64-bit file name AddressSanitizer's runtime? */
@@ -232,8 +267,9 @@ static int run(const struct exec *e, char *const *envp)
     int error = errno;
     memcpy(path, ours, ours_n);
     path[ours_n] = 0;
-    bool drop = (strchr(path, '/') && reachable(path, O_RDONLY) == 0) ||
-                (session && reachable(session, O_RDWR) == 0) || does_not_fit(e, envp);
+    bool drop = (path[0] == '/' && loses_powers() && !reachable_by_bits(path)) ||
+                (strchr(path, '/') && reachable(path, O_RDONLY) == 0) || (session && reachable(session, O_RDWR) == 0) ||
+                does_not_fit(e, envp);
     errno = error;
     return drop ? go_without(e, envp, n, preload) : go(e, envp);
 }
@@ -264,39 +300,38 @@ EXPORT int execveat(int fd, const char *file, char *const argv[], char *const en
 }
 
 /* The arguments as a vector on the stack, as the C library makes it. */
-#define EXECL(kind_, with_env)                                                                                         \
-    {                                                                                                                  \
-        va_list list;                                                                                                  \
-        size_t n = 0;                                                                                                  \
-        va_start(list, first);                                                                                         \
-        for (const char *a = first; a; a = va_arg(list, const char *))                                                 \
-            n++;                                                                                                       \
-        va_end(list);                                                                                                  \
-        char *argv[n + 1];                                                                                             \
-        va_start(list, first);                                                                                         \
-        argv[0] = (char *)first;                                                                                       \
-        for (size_t i = 1; i <= n; i++)                                                                                \
-            argv[i] = va_arg(list, char *);                                                                            \
-        char *const *envp = (with_env) ? va_arg(list, char *const *) : environ;                                        \
-        va_end(list);                                                                                                  \
-        return run(&(const struct exec){ .kind = kind_, .file = file, .argv = argv }, envp);                           \
+#define EXECL(kind_, with_env)                                                               \
+    {                                                                                        \
+        va_list list;                                                                        \
+        size_t n = 0;                                                                        \
+        va_start(list, first);                                                               \
+        for (const char *a = first; a; a = va_arg(list, const char *))                       \
+            n++;                                                                             \
+        va_end(list);                                                                        \
+        char *argv[n + 1];                                                                   \
+        va_start(list, first);                                                               \
+        argv[0] = (char *)first;                                                             \
+        for (size_t i = 1; i <= n; i++)                                                      \
+            argv[i] = va_arg(list, char *);                                                  \
+        char *const *envp = (with_env) ? va_arg(list, char *const *) : environ;              \
+        va_end(list);                                                                        \
+        return run(&(const struct exec){ .kind = kind_, .file = file, .argv = argv }, envp); \
     }
-EXPORT int execl(const char *file, const char *first, ...) EXECL(EXEC_VE, 0)
-EXPORT int execlp(const char *file, const char *first, ...) EXECL(EXEC_VPE, 0)
-EXPORT int execle(const char *file, const char *first, ...) EXECL(EXEC_VE, 1)
+EXPORT int execl(const char *file, const char *first, ...) EXECL(EXEC_VE, 0) EXPORT
+    int execlp(const char *file, const char *first, ...) EXECL(EXEC_VPE, 0) EXPORT
+    int execle(const char *file, const char *first, ...) EXECL(EXEC_VE, 1)
 
-#define SPAWN(name, kind_)                                                                                             \
-    EXPORT int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,                           \
-                    const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])                       \
-    {                                                                                                                  \
-        struct call call;                                                                                              \
-        const struct exec e = { kind_, file, argv, -1, 0, pid, actions, attributes };                                  \
-        bool on = call_begin(&call, CALL_##name, 0);                                                                   \
-        int result = run(&e, envp);                                                                                    \
-        if (on)                                                                                                        \
-            call_end(&call, CALL_##name, result, &(const struct call_info){ INFO_PATH(file) },                         \
-                     __builtin_return_address(0));                                                                     \
-        return result;                                                                                                 \
+#define SPAWN(name, kind_)                                                                       \
+    EXPORT int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,     \
+                    const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]) \
+    {                                                                                            \
+        struct call call;                                                                        \
+        const struct exec e = { kind_, file, argv, -1, 0, pid, actions, attributes };            \
+        bool on = call_begin(&call, CALL_##name, 0);                                             \
+        int result = run(&e, envp);                                                              \
+        if (on)                                                                                  \
+            call_end(&call, CALL_##name, result, &(const struct call_info){ INFO_PATH(file) },   \
+                     __builtin_return_address(0));                                               \
+        return result;                                                                           \
     }
-SPAWN(posix_spawn, EXEC_SPAWN)
-SPAWN(posix_spawnp, EXEC_SPAWNP)
+        SPAWN(posix_spawn, EXEC_SPAWN) SPAWN(posix_spawnp, EXEC_SPAWNP)

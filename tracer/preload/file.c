@@ -14,28 +14,28 @@
 #define FD(type, name, params, args, nr)   TIMED(type, name, params, args, nr, fd, INFO_FD(fd))
 
 /* The mode is only there to be read when a file may be made; the result is the descriptor. */
-#define OPEN(name, nr, ...)                                                                                     \
-    {                                                                                                                  \
-        mode_t mode = 0;                                                                                               \
-        if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE) {                                                     \
-            va_list list;                                                                                              \
-            va_start(list, flags);                                                                                     \
-            mode = va_arg(list, mode_t);                                                                               \
-            va_end(list);                                                                                              \
-        }                                                                                                              \
-        struct call call;                                                                                              \
-        if (!call_begin(&call, CALL_##nr, 0))                                                                          \
-            return REAL(name)(__VA_ARGS__, flags, mode);                                                               \
-        int fd = REAL(name)(__VA_ARGS__, flags, mode);                                                                 \
-        call_end(&call, CALL_##nr, fd, &(const struct call_info){ INFO_PATH(path) }, __builtin_return_address(0));     \
-        return fd;                                                                                                     \
+#define OPEN(name, nr, ...)                                                                                        \
+    {                                                                                                              \
+        mode_t mode = 0;                                                                                           \
+        if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE) {                                                 \
+            va_list list;                                                                                          \
+            va_start(list, flags);                                                                                 \
+            mode = va_arg(list, mode_t);                                                                           \
+            va_end(list);                                                                                          \
+        }                                                                                                          \
+        struct call call;                                                                                          \
+        if (!call_begin(&call, CALL_##nr, 0))                                                                      \
+            return REAL(name)(__VA_ARGS__, flags, mode);                                                           \
+        int fd = REAL(name)(__VA_ARGS__, flags, mode);                                                             \
+        call_end(&call, CALL_##nr, fd, &(const struct call_info){ INFO_PATH(path) }, __builtin_return_address(0)); \
+        return fd;                                                                                                 \
     }
-EXPORT int open(const char *path, int flags, ...) OPEN(open, open, path)
-EXPORT int open64(const char *path, int flags, ...) OPEN(open64, open, path)
-EXPORT int openat(int dir, const char *path, int flags, ...) OPEN(openat, openat, dir, path)
-EXPORT int openat64(int dir, const char *path, int flags, ...) OPEN(openat64, openat, dir, path)
+EXPORT int open(const char *path, int flags, ...) OPEN(open, open, path) EXPORT
+    int open64(const char *path, int flags, ...) OPEN(open64, open, path) EXPORT
+    int openat(int dir, const char *path, int flags, ...) OPEN(openat, openat, dir, path) EXPORT
+    int openat64(int dir, const char *path, int flags, ...) OPEN(openat64, openat, dir, path)
 
-int __open_2(const char *path, int flags);
+        int __open_2(const char *path, int flags);
 PATH(int, __open_2, (const char *path, int flags), (path, flags), open)
 int __open64_2(const char *path, int flags);
 PATH(int, __open64_2, (const char *path, int flags), (path, flags), open)
@@ -86,8 +86,8 @@ int __fxstatat(int ver, int dir, const char *path, struct stat *st, int flags);
 PATH(int, __fxstatat, (int ver, int dir, const char *path, struct stat *st, int flags), (ver, dir, path, st, flags),
      fstatat)
 int __fxstatat64(int ver, int dir, const char *path, struct stat64 *st, int flags);
-PATH(int, __fxstatat64, (int ver, int dir, const char *path, struct stat64 *st, int flags),
-     (ver, dir, path, st, flags), fstatat)
+PATH(int, __fxstatat64, (int ver, int dir, const char *path, struct stat64 *st, int flags), (ver, dir, path, st, flags),
+     fstatat)
 
 PATH(int, access, (const char *path, int mode), (path, mode), access)
 PATH(int, rename, (const char *path, const char *to), (path, to), rename)
@@ -131,18 +131,17 @@ FD(int, lockf, (int fd, int how, off_t n), (fd, how, n), lockf)
 FD(int, lockf64, (int fd, int how, off64_t n), (fd, how, n), lockf)
 
 /* Most commands return at once; one argument at most, a pointer or a number, in the same place. */
-#define FCNTL(name)                                                                                                    \
-    {                                                                                                                  \
-        va_list list;                                                                                                  \
-        va_start(list, command);                                                                                       \
-        void *argument = va_arg(list, void *);                                                                         \
-        va_end(list);                                                                                                  \
-        struct call call;                                                                                              \
-        if ((command != F_SETLKW && command != F_OFD_SETLKW) || !call_begin(&call, CALL_fcntl, (uint64_t)fd))          \
-            return REAL(name)(fd, command, argument);                                                                  \
-        int result = REAL(name)(fd, command, argument);                                                                \
-        call_end(&call, CALL_fcntl, result, &(const struct call_info){ INFO_FD(fd) }, __builtin_return_address(0));    \
-        return result;                                                                                                 \
+#define FCNTL(name)                                                                                                 \
+    {                                                                                                               \
+        va_list list;                                                                                               \
+        va_start(list, command);                                                                                    \
+        void *argument = va_arg(list, void *);                                                                      \
+        va_end(list);                                                                                               \
+        struct call call;                                                                                           \
+        if ((command != F_SETLKW && command != F_OFD_SETLKW) || !call_begin(&call, CALL_fcntl, (uint64_t)fd))       \
+            return REAL(name)(fd, command, argument);                                                               \
+        int result = REAL(name)(fd, command, argument);                                                             \
+        call_end(&call, CALL_fcntl, result, &(const struct call_info){ INFO_FD(fd) }, __builtin_return_address(0)); \
+        return result;                                                                                              \
     }
-EXPORT int fcntl(int fd, int command, ...) FCNTL(fcntl)
-EXPORT int fcntl64(int fd, int command, ...) FCNTL(fcntl64)
+EXPORT int fcntl(int fd, int command, ...) FCNTL(fcntl) EXPORT int fcntl64(int fd, int command, ...) FCNTL(fcntl64)

@@ -61,8 +61,8 @@ FD(ssize_t, copy_file_range, (int fd, off64_t *at, int out, off64_t *out_at, siz
    (fd, at, out, out_at, n, flags), copy_file_range)
 FD(int, accept, (int fd, struct sockaddr *addr, socklen_t *size), (fd, addr, size), accept)
 FD(int, accept4, (int fd, struct sockaddr *addr, socklen_t *size, int flags), (fd, addr, size, flags), accept4)
-TIMED(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), connect, fd,
-      .fd = fd, .detail = DETAIL_ADDRESS, .text = addr, .size = len)
+TIMED(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), connect, fd, .fd = fd,
+      .detail = DETAIL_ADDRESS, .text = addr, .size = len)
 
 TIMED(ssize_t, msgrcv, (int id, void *msg, size_t n, long type, int flags), (id, msg, n, type, flags), msgrcv, id,
       INFO_NONE)

@@ -11,26 +11,26 @@
 #include "wrap.h"
 
 #define INFO_LOCK(lock_) .fd = -1, .detail = DETAIL_LOCK, .text = (lock_)
-#define LOCK(name, type, more, args, nr)                                                                               \
+#define LOCK(name, type, more, args, nr) \
     TIMED(int, name, (type * lock more), args, nr, (uintptr_t)lock, INFO_LOCK(lock))
 #define COMMA ,
 
-#define MUTEX(name, params, args)                                                                                      \
-    EXPORT int name params                                                                                             \
-    {                                                                                                                  \
-        struct call call;                                                                                              \
-        if (likely(!probe_self.armed))                                                                                 \
-            return REAL(name) args;                                                                                    \
-        int taken = pthread_mutex_trylock(mutex);                                                                \
-        if (taken == 0 || taken == EOWNERDEAD)                                                                         \
-            return taken;                                                                                              \
-        int32_t owner = mutex->__data.__owner;                                                                         \
-        if (!call_begin(&call, CALL_##name, (uintptr_t)mutex))                                                         \
-            return REAL(name) args;                                                                                    \
-        int result = REAL(name) args;                                                                                  \
-        call_end(&call, CALL_##name, result, &(const struct call_info){ INFO_LOCK(mutex), .owner = owner },            \
-                 __builtin_return_address(0));                                                                         \
-        return result;                                                                                                 \
+#define MUTEX(name, params, args)                                                                           \
+    EXPORT int name params                                                                                  \
+    {                                                                                                       \
+        struct call call;                                                                                   \
+        if (likely(!probe_self.armed))                                                                      \
+            return REAL(name) args;                                                                         \
+        int taken = pthread_mutex_trylock(mutex);                                                           \
+        if (taken == 0 || taken == EOWNERDEAD)                                                              \
+            return taken;                                                                                   \
+        int32_t owner = mutex->__data.__owner;                                                              \
+        if (!call_begin(&call, CALL_##name, (uintptr_t)mutex))                                              \
+            return REAL(name) args;                                                                         \
+        int result = REAL(name) args;                                                                       \
+        call_end(&call, CALL_##name, result, &(const struct call_info){ INFO_LOCK(mutex), .owner = owner }, \
+                 __builtin_return_address(0));                                                              \
+        return result;                                                                                      \
     }
 MUTEX(pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
 MUTEX(pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until), (mutex, until))
@@ -51,8 +51,8 @@ LOCK(pthread_cond_wait, pthread_cond_t, COMMA pthread_mutex_t *mutex, (lock, mut
 LOCK(pthread_cond_timedwait, pthread_cond_t, COMMA pthread_mutex_t *mutex COMMA const struct timespec *until,
      (lock, mutex, until), pthread_cond_timedwait)
 LOCK(pthread_cond_clockwait, pthread_cond_t,
-     COMMA pthread_mutex_t *mutex COMMA clockid_t clock COMMA const struct timespec *until,
-     (lock, mutex, clock, until), pthread_cond_clockwait)
+     COMMA pthread_mutex_t *mutex COMMA clockid_t clock COMMA const struct timespec *until, (lock, mutex, clock, until),
+     pthread_cond_clockwait)
 LOCK(pthread_barrier_wait, pthread_barrier_t, , (lock), pthread_barrier_wait)
 LOCK(sem_wait, sem_t, , (lock), sem_wait)
 LOCK(sem_timedwait, sem_t, COMMA const struct timespec *until, (lock, until), sem_timedwait)
@@ -60,8 +60,8 @@ LOCK(sem_clockwait, sem_t, COMMA clockid_t clock COMMA const struct timespec *un
      sem_clockwait)
 
 TIMED(int, pthread_join, (pthread_t thread, void **value), (thread, value), pthread_join, thread, INFO_NONE)
-TIMED(int, pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *until),
-      (thread, value, until), pthread_timedjoin_np, thread, INFO_NONE)
+TIMED(int, pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *until), (thread, value, until),
+      pthread_timedjoin_np, thread, INFO_NONE)
 TIMED(int, pthread_clockjoin_np, (pthread_t thread, void **value, clockid_t clock, const struct timespec *until),
       (thread, value, clock, until), pthread_timedjoin_np, thread, INFO_NONE)
 TIMED(int, semop, (int id, struct sembuf *ops, size_t n), (id, ops, n), semop, id, INFO_NONE)

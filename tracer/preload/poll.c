@@ -129,7 +129,9 @@ void poll_end(struct poll_call *p, enum poll_mode mode, const struct poll_who *w
     ring_push(s, (struct ls_event){ .time = now,
                                     .kind = EV_POLL,
                                     .flags = who->kind,
-                                    .aux = ready < 0 ? EV_READY_ERROR : ready > 0xfffe ? 0xfffe : (uint16_t)ready,
+                                    .aux = ready < 0        ? EV_READY_ERROR
+                                           : ready > 0xfffe ? 0xfffe
+                                                            : (uint16_t)ready,
                                     .id = who->asked,
                                     .a = p->start,
                                     .b = (uint64_t)who->timeout });
@@ -163,38 +165,32 @@ static uint64_t place_of(const void *from, const void *frame)
 }
 
 /* errno is the call's own afterwards: what follows it makes no call that could change it. */
-#define POLL_WITH(call, ...)                                                                                           \
-    if (likely(!probe_process.arena))                                                                                  \
-        return call;                                                                                                   \
-    const void *from = __builtin_return_address(0);                                                                    \
-    struct poll_who who = { __VA_ARGS__ };                                                                             \
-    struct poll_call p;                                                                                                \
-    enum poll_mode mode = poll_begin(&p, &who);                                                                        \
-    int ready = call;                                                                                                  \
-    if (mode != POLL_PASS)                                                                                             \
-        poll_end(&p, mode, &who, ready, from);                                                                         \
+#define POLL_WITH(call, ...)                        \
+    if (likely(!probe_process.arena))               \
+        return call;                                \
+    const void *from = __builtin_return_address(0); \
+    struct poll_who who = { __VA_ARGS__ };          \
+    struct poll_call p;                             \
+    enum poll_mode mode = poll_begin(&p, &who);     \
+    int ready = call;                               \
+    if (mode != POLL_PASS)                          \
+        poll_end(&p, mode, &who, ready, from);      \
     return ready;
 
-#define EPOLL(nr, timeout_ns)                                                                                          \
-    .kind = LOOP_EPOLL, .call = CALL_##nr, .key = epfd, .fds = 2, .asked = max > 0 ? (uint32_t)max : 0,                \
+#define EPOLL(nr, timeout_ns)                                                                           \
+    .kind = LOOP_EPOLL, .call = CALL_##nr, .key = epfd, .fds = 2, .asked = max > 0 ? (uint32_t)max : 0, \
     .timeout = timeout_ns
 
-EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
-{
+EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout){
     POLL_WITH(REAL(epoll_wait)(epfd, events, max, timeout), EPOLL(epoll_wait, from_ms(timeout)))
-}
-EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
-{
+} EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask){
     POLL_WITH(REAL(epoll_pwait)(epfd, events, max, timeout, mask), EPOLL(epoll_pwait, from_ms(timeout)))
-}
-EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
-                        const sigset_t *mask)
-{
-    POLL_WITH(REAL(epoll_pwait2)(epfd, events, max, timeout, mask), EPOLL(epoll_pwait2, from_timespec(timeout)))
-}
+} EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+                          const sigset_t *mask){ POLL_WITH(REAL(epoll_pwait2)(epfd, events, max, timeout, mask),
+                                                           EPOLL(epoll_pwait2, from_timespec(timeout))) }
 
-#define POLL(nr, timeout_ns)                                                                                           \
-    .kind = LOOP_POLL, .call = CALL_##nr, .key = -1, .set = fds, .fds = (uint32_t)n, .asked = (uint32_t)n,             \
+#define POLL(nr, timeout_ns)                                                                               \
+    .kind = LOOP_POLL, .call = CALL_##nr, .key = -1, .set = fds, .fds = (uint32_t)n, .asked = (uint32_t)n, \
     .timeout = timeout_ns, .place = place_of(from, __builtin_frame_address(0))
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -202,11 +198,9 @@ EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
     POLL_WITH(REAL(poll)(fds, n, timeout), POLL(poll, from_ms(timeout)))
 }
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
-EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
-{
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size){
     POLL_WITH(REAL(__poll_chk)(fds, n, timeout, size), POLL(poll, from_ms(timeout)))
-}
-EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+} EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     POLL_WITH(REAL(ppoll)(fds, n, timeout, mask), POLL(ppoll, from_timespec(timeout)))
 }
@@ -234,8 +228,8 @@ static uint32_t count_sets(int n, const fd_set *r, const fd_set *w, const fd_set
     return found;
 }
 
-#define SELECT(nr, timeout_ns)                                                                                         \
-    .kind = LOOP_SELECT, .call = CALL_##nr, .key = lowest, .fds = found, .asked = n > 0 ? (uint32_t)n : 0,             \
+#define SELECT(nr, timeout_ns)                                                                             \
+    .kind = LOOP_SELECT, .call = CALL_##nr, .key = lowest, .fds = found, .asked = n > 0 ? (uint32_t)n : 0, \
     .timeout = timeout_ns, .place = place_of(from, __builtin_frame_address(0))
 
 EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)

@@ -15,11 +15,10 @@ TIMED(int, pause, (void), (), pause, 0, INFO_NONE)
 TIMED(int, sigsuspend, (const sigset_t *set), (set), sigsuspend, 0, INFO_NONE)
 TIMED(int, sigwait, (const sigset_t *set, int *sig), (set, sig), sigwait, 0, INFO_NONE)
 TIMED(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (set, info), sigwaitinfo, 0, INFO_NONE)
-TIMED(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *t), (set, info, t),
-      sigtimedwait, 0, INFO_NONE)
+TIMED(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *t), (set, info, t), sigtimedwait,
+      0, INFO_NONE)
 
-TIMED(int, getaddrinfo,
-      (const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result),
+TIMED(int, getaddrinfo, (const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result),
       (node, service, hints, result), getaddrinfo, 0, .fd = -1, .detail = DETAIL_HOST, .text = node, .more = service)
 TIMED(struct hostent *, gethostbyname, (const char *path), (path), gethostbyname, 0, INFO_PATH(path))
 TIMED(struct hostent *, gethostbyname2, (const char *path, int af), (path, af), gethostbyname2, 0, INFO_PATH(path))

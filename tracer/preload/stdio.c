@@ -43,21 +43,21 @@ int __vprintf_chk(int flag, const char *format, va_list list);
 FILE_CALL(int, __vprintf_chk, (int flag, const char *format, va_list list), (flag, format, list), vprintf)
 
 /* The variadic ones go on to the C library's v-forms, which is all that they are there too. */
-#define PRINT(nr, real, ...)                                                                                           \
-    {                                                                                                                  \
-        struct call call;                                                                                              \
-        va_list list;                                                                                                  \
-        bool on = call_begin(&call, CALL_##nr, 0);                                                                     \
-        va_start(list, format);                                                                                        \
-        int result = REAL(real)(__VA_ARGS__, list);                                                                    \
-        va_end(list);                                                                                                  \
-        if (on)                                                                                                        \
-            call_end(&call, CALL_##nr, result, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0));   \
-        return result;                                                                                                 \
+#define PRINT(nr, real, ...)                                                                                         \
+    {                                                                                                                \
+        struct call call;                                                                                            \
+        va_list list;                                                                                                \
+        bool on = call_begin(&call, CALL_##nr, 0);                                                                   \
+        va_start(list, format);                                                                                      \
+        int result = REAL(real)(__VA_ARGS__, list);                                                                  \
+        va_end(list);                                                                                                \
+        if (on)                                                                                                      \
+            call_end(&call, CALL_##nr, result, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0)); \
+        return result;                                                                                               \
     }
-EXPORT int fprintf(FILE *f, const char *format, ...) PRINT(fprintf, vfprintf, f, format)
-int __fprintf_chk(FILE *f, int flag, const char *format, ...);
-EXPORT int __fprintf_chk(FILE *f, int flag, const char *format, ...) PRINT(fprintf, __vfprintf_chk, f, flag, format)
-EXPORT int printf(const char *format, ...) PRINT(printf, vprintf, format)
-int __printf_chk(int flag, const char *format, ...);
+EXPORT int fprintf(FILE *f, const char *format, ...)
+    PRINT(fprintf, vfprintf, f, format) int __fprintf_chk(FILE *f, int flag, const char *format, ...);
+EXPORT int __fprintf_chk(FILE *f, int flag, const char *format, ...)
+    PRINT(fprintf, __vfprintf_chk, f, flag, format) EXPORT int printf(const char *format, ...)
+        PRINT(printf, vprintf, format) int __printf_chk(int flag, const char *format, ...);
 EXPORT int __printf_chk(int flag, const char *format, ...) PRINT(printf, __vprintf_chk, flag, format)

@@ -24,20 +24,20 @@ static int64_t from_kernel_timespec(const struct __kernel_timespec *t)
 }
 
 /* The ring's address stands for it; a descriptor is not known to the caller. */
-#define RING_WITH(call_, wait, key_, timeout_ns)                                                                       \
-    if (likely(!probe_process.arena) || !(wait))                                                                       \
-        return call_;                                                                                                  \
-    struct poll_who who = { .kind = LOOP_IO_URING,                                                                     \
-                            .call = CALL_io_uring_enter,                                                               \
-                            .key = (int)(uintptr_t)(key_),                                                             \
-                            .fds = 2,                                                                                  \
-                            .asked = (uint32_t)(wait),                                                                 \
-                            .timeout = timeout_ns };                                                                   \
-    struct poll_call p;                                                                                                \
-    enum poll_mode mode = poll_begin(&p, &who);                                                                        \
-    int ready = call_;                                                                                                 \
-    if (mode != POLL_PASS)                                                                                             \
-        poll_end(&p, mode, &who, ready, __builtin_return_address(0));                                                  \
+#define RING_WITH(call_, wait, key_, timeout_ns)                      \
+    if (likely(!probe_process.arena) || !(wait))                      \
+        return call_;                                                 \
+    struct poll_who who = { .kind = LOOP_IO_URING,                    \
+                            .call = CALL_io_uring_enter,              \
+                            .key = (int)(uintptr_t)(key_),            \
+                            .fds = 2,                                 \
+                            .asked = (uint32_t)(wait),                \
+                            .timeout = timeout_ns };                  \
+    struct poll_call p;                                               \
+    enum poll_mode mode = poll_begin(&p, &who);                       \
+    int ready = call_;                                                \
+    if (mode != POLL_PASS)                                            \
+        poll_end(&p, mode, &who, ready, __builtin_return_address(0)); \
     return ready;
 
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait);
@@ -82,7 +82,8 @@ EXPORT int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe, 
 int io_uring_enter(unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t *mask);
 EXPORT int io_uring_enter(unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t *mask)
 {
-    RING_WITH(REAL(io_uring_enter)(fd, submit, wait, flags, mask), flags & ENTER_GETEVENTS ? wait : 0, (uintptr_t)fd, -1)
+    RING_WITH(REAL(io_uring_enter)(fd, submit, wait, flags, mask), flags & ENTER_GETEVENTS ? wait : 0, (uintptr_t)fd,
+              -1)
 }
 int io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t *mask, size_t size);
 EXPORT int io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t *mask, size_t size)
@@ -146,9 +147,7 @@ long timed_syscall(long nr, long a, long b, long c, long d, long e, long f)
         who.call = CALL_epoll_pwait;
         who.timeout = (int)d < 0 ? -1 : (int64_t)(int)d * 1000000;
         return poll_syscall(nr, &x, &who, from);
-    case SYS_epoll_pwait2:
-        who.call = CALL_epoll_pwait2;
-        return poll_syscall(nr, &x, &who, from);
+    case SYS_epoll_pwait2: who.call = CALL_epoll_pwait2; return poll_syscall(nr, &x, &who, from);
     default: return FORWARD(nr, &x);
     }
 }

@@ -86,7 +86,9 @@ void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns)
     ring_push(s, (struct ls_event){ .time = now,
                                     .kind = EV_POLL,
                                     .flags = s->loop.kind,
-                                    .aux = ready < 0 ? EV_READY_ERROR : ready > 0xfffe ? 0xfffe : (uint16_t)ready,
+                                    .aux = ready < 0        ? EV_READY_ERROR
+                                           : ready > 0xfffe ? 0xfffe
+                                                            : (uint16_t)ready,
                                     .id = asked > 0 ? (uint32_t)asked : 0,
                                     .a = entered,
                                     .b = (uint64_t)timeout_ns });
@@ -121,8 +123,8 @@ void ls_probe_task_observed(uint32_t task)
 }
 
 /* A switch whose site has not been sent yet, or in a thread that has no ring. */
-__attribute__((noinline)) static void switch_slow(uint32_t from, enum ls_why why, uint64_t target,
-                                                  struct ls_site *site, uint32_t to)
+__attribute__((noinline)) static void switch_slow(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site,
+                                                  uint32_t to)
 {
     struct probe_self *s = &probe_self;
     if (!probe_ready(s))
