@@ -141,7 +141,7 @@ lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against
 	scripts/deps lint
 	for cc in gcc clang; do for f in $(ALL_C); do \
 	    $$cc $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Werror -fsyntax-only $$f || exit 1; done; done
-	cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar -D_GNU_SOURCE \
+	cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=scripts/cppcheck.txt -D_GNU_SOURCE \
 	    -D__x86_64__ -Iinclude -I. -I$(B)/gen $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI)
 	scripts/check-man $(B)/loopscope docs/man/loopscope.1
 fmt: ## lay out every .c file with clang-format (headers are laid out by hand, for their comments)
