@@ -320,7 +320,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
     return l;
 }
 
-intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts)
+intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts)
 {
     if (here)
         return lsrt_misuse(EBUSY, "ls_run: this thread has a loop already");
@@ -330,10 +330,9 @@ intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts)
         return -1;
     here = l;
     ls_probe_loop(opts && opts->name ? opts->name : "loop");
-    static struct ls_site site = LS_SITE_INIT("main");
     intptr_t result = -1;
     int error = ENOMEM;
-    if (ls_spawn_at(&site, fn, arg, NULL)) {
+    if (ls_spawn_at(site, fn, arg, "main")) {
         run(l);
         result = l->main->result;
         error = l->main->error;

@@ -61,8 +61,9 @@ struct ls_opts {
 
 /* Runs fn as task "main" on a new loop of this thread, and returns what it returned; -1 and errno (EBUSY: this thread
  * has a loop already) when it could not start.  When fn is over, the tasks that are left are cancelled (from then on
- * every await returns ECANCELED) and run to their end; one that keeps awaiting all the same is abandoned and named. */
-intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts);
+ * every await returns ECANCELED) and run to their end; one that keeps awaiting all the same is abandoned and named.
+ *     intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts); */
+#define ls_run(fn, arg, ...) ls_run_at(LS_SITE(#fn), (fn), (arg), __VA_ARGS__) /* a literal of opts has commas */
 
 /* Starts a task: it is ready at once and runs when the others have had their turn.  The name is printf style (NULL: the
  * function's name).  The handle must be given back: by ls_await or ls_gather when they succeed, or by ls_detach.
@@ -138,6 +139,7 @@ const char *ls_error_text(void);                  /* what was wrong with the las
         static struct ls_site ls_site_ = LS_SITE_INIT(function);   \
         &ls_site_;                                                 \
     }))
+intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts);
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline);
