@@ -39,11 +39,13 @@ static intptr_t app(void *arg)
             uint64_t t = bench_now();
             for (int i = 0; i < BURST; i++)
                 sink = bench_ticks();
-            double limit = (double)(bench_now() - t) / BURST, plain = burst(tasks, 0), traced = on ? burst(tasks, 1) : 0;
+            double limit = (double)(bench_now() - t) / BURST, plain = burst(tasks, 0),
+                   traced = on ? burst(tasks, 1) : 0;
             if (r >= 0)
                 v[0][r] = limit, v[1][r] = plain, v[2][r] = traced;
         }
-        double limit = bench_median(v[0], ROUNDS), plain = bench_median(v[1], ROUNDS), traced = bench_median(v[2], ROUNDS);
+        double limit = bench_median(v[0], ROUNDS), plain = bench_median(v[1], ROUNDS),
+               traced = bench_median(v[2], ROUNDS);
         char what[64];
         snprintf(what, sizeof what, "yield, %d tasks, untraced, ns", tasks);
         bench_row(what, "rdtsc", limit, plain, plain / limit, "<= 1.1");

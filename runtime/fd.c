@@ -324,7 +324,9 @@ static ssize_t try_poll(struct io *io, struct fd_state *f)
 
 int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline)
 {
-    struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = events & (POLLIN | POLLOUT), .try = try_poll };
+    struct io io = {
+        .site = site, .deadline = deadline, .fd = fd, .events = events & (POLLIN | POLLOUT), .try = try_poll
+    };
     struct loop *l = lsrt_inside("ls_wait_fd");
     struct fd_state *f = l ? fd_find(l, fd) : NULL;
     if (!f)
@@ -338,14 +340,21 @@ int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline)
 
 ssize_t ls_read_at(struct ls_site *site, int fd, void *buf, size_t n, ls_ns deadline)
 {
-    struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .try = try_read, .buf = buf, .n = n };
+    struct io io = {
+        .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .try = try_read, .buf = buf, .n = n
+    };
     return fd_do(&io, "ls_read");
 }
 
 ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_ns deadline)
 {
-    struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLOUT, .try = try_write,
-                     .buf = (void *)(uintptr_t)buf, .n = n };
+    struct io io = { .site = site,
+                     .deadline = deadline,
+                     .fd = fd,
+                     .events = POLLOUT,
+                     .try = try_write,
+                     .buf = (void *)(uintptr_t)buf,
+                     .n = n };
     size_t done = 0;
     do {
         ssize_t r = fd_do(&io, "ls_write");
@@ -360,10 +369,11 @@ ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_
 
 int ls_accept_at(struct ls_site *site, int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline)
 {
-    struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .try = try_accept,
-                     .addr = addr, .len = len };
+    struct io io = {
+        .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .try = try_accept, .addr = addr, .len = len
+    };
     int new = (int)fd_do(&io, "ls_accept");
-    if (new >= 0 && (size_t)new < io.l->fd_count)
+    if (new >= 0 && (size_t) new < io.l->fd_count)
         fd_gone(io.l, &io.l->fds[new]); /* the kernel gave us the number: what we knew was of its former file */
     return new;
 }

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define EVENTS_A_POLL 256
-#define TASKS_A_TURN  256 /* so many at most between two polls */
-#define LOOK_EVERY    4   /* tasks between two looks at the coarse clock: a few long ones end the turn, too */
+#define TASKS_A_TURN  256  /* so many at most between two polls */
+#define LOOK_EVERY    4    /* tasks between two looks at the coarse clock: a few long ones end the turn, too */
 #define REFUSALS_MAX  1000 /* awaits that a closing loop refuses a task before it gives the task up */
 
 static _Thread_local struct loop *here;

@@ -36,25 +36,25 @@ struct waiter {
 
 struct task {
     struct ctx ctx;
-    struct task *next; /* in the ready queue, or in the free list */
+    struct task *next;   /* in the ready queue, or in the free list */
     struct stack *stack; /* NULL before its first and after its last run */
-    uint8_t state;     /* enum task_state */
-    uint8_t why;       /* PARKED: enum ls_why */
-    bool cancel;       /* asked to end, not told yet */
-    bool cancelled;    /* was told */
-    int code;          /* PARKED -> READY: 0 or errno of the wait */
-    uint32_t timer;    /* place of its deadline + 1, timer.c */
-    uint32_t probe_id; /* in the trace, 0: not known there (yet) */
+    uint8_t state;       /* enum task_state */
+    uint8_t why;         /* PARKED: enum ls_why */
+    bool cancel;         /* asked to end, not told yet */
+    bool cancelled;      /* was told */
+    int code;            /* PARKED -> READY: 0 or errno of the wait */
+    uint32_t timer;      /* place of its deadline + 1, timer.c */
+    uint32_t probe_id;   /* in the trace, 0: not known there (yet) */
     uint64_t timer_seq;
     ls_fn *fn;
     void *arg;
-    intptr_t result; /* DONE */
-    int error;       /* DONE: errno when the result is -1 */
-    uint32_t refs;   /* handles out there */
+    intptr_t result;   /* DONE */
+    int error;         /* DONE: errno when the result is -1 */
+    uint32_t refs;     /* handles out there */
     uint32_t awaiters; /* of them, being awaited */
     uint32_t refused;  /* awaits refused while the loop closes */
     struct waiter *waiters;
-    struct task *awaits; /* PARKED in ls_await: for this one */
+    struct task *awaits;  /* PARKED in ls_await: for this one */
     struct ls_site *site; /* of the spawn */
     const char *cancel_why;
     uint32_t index, generation; /* what a handle is made of */
@@ -68,11 +68,11 @@ struct fd_state;
 struct pool;
 
 struct loop {
-    struct ctx ctx; /* the thread's own stack, where the loop polls */
+    struct ctx ctx;       /* the thread's own stack, where the loop polls */
     struct task *current; /* NULL: the loop itself */
     struct task *ready, **ready_end;
-    unsigned dispatched;  /* tasks run since the last poll */
-    ls_ns tick;           /* coarse clock at the last poll */
+    unsigned dispatched; /* tasks run since the last poll */
+    ls_ns tick;          /* coarse clock at the last poll */
     uint64_t seed;
     struct timer_heap timers;
     struct stack_pool stacks;
@@ -81,18 +81,18 @@ struct loop {
     uint32_t chunk_count, task_count;
     struct task *free;
     struct task *main;
-    uint32_t live;     /* tasks that are not over */
-    uint32_t outside;  /* tasks that something outside may wake: an fd, a thread */
-    uint16_t id;       /* in handles */
+    uint32_t live;    /* tasks that are not over */
+    uint32_t outside; /* tasks that something outside may wake: an fd, a thread */
+    uint16_t id;      /* in handles */
     bool closing;
 
     int epoll;
     bool no_pwait2;       /* the kernel lacks epoll_pwait2 */
     struct fd_state *fds; /* by number, fd.c */
     size_t fd_count;
-    int doubt;            /* first of the fds whose registration is to be checked, -1 none; fd.c */
+    int doubt; /* first of the fds whose registration is to be checked, -1 none; fd.c */
     ls_ns doubt_due;
-    struct pool *pool;    /* made when first needed, pool.c */
+    struct pool *pool; /* made when first needed, pool.c */
 };
 
 /* loop.c */

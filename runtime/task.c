@@ -17,7 +17,8 @@ _Static_assert(sizeof(uintptr_t) == 8, "a handle holds 16 bits of loop, 24 of ge
 
 struct ls_task *lsrt_task_handle(struct loop *l, struct task *t)
 {
-    return (struct ls_task *)((uintptr_t)l->id << 48 | (uintptr_t)(t->generation & INDEX_MASK) << INDEX_BITS | t->index);
+    return (struct ls_task *)((uintptr_t)l->id << 48 | (uintptr_t)(t->generation & INDEX_MASK) << INDEX_BITS |
+                              t->index);
 }
 
 static struct task *task_at(struct loop *l, uint32_t index)
@@ -35,8 +36,8 @@ static struct task *task_of(struct loop *l, struct ls_task *handle, const char *
         return NULL;
     }
     if (h >> 48 != l->id) {
-        lsrt_misuse(EPERM, "%s: task %u is of another loop (%u, this is %u): a task belongs to its thread", call,
-                    index, (unsigned)(h >> 48), l->id);
+        lsrt_misuse(EPERM, "%s: task %u is of another loop (%u, this is %u): a task belongs to its thread", call, index,
+                    (unsigned)(h >> 48), l->id);
         return NULL;
     }
     if (index >= l->task_count) {
@@ -159,9 +160,9 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
     t->state = TASK_DONE;
     l->live--;
     if (ls_probe_on()) {
-        enum ls_outcome outcome = !failed                                ? LS_OUTCOME_OK
+        enum ls_outcome outcome = !failed                              ? LS_OUTCOME_OK
                                   : t->cancelled && error == ECANCELED ? LS_OUTCOME_CANCELLED
-                                                                         : LS_OUTCOME_ERROR;
+                                                                       : LS_OUTCOME_ERROR;
         ls_probe_task_end(lsrt_task_probe_id(t), outcome, failed ? error : result);
     }
     for (struct waiter *w = t->waiters; w; w = w->next) {

@@ -120,35 +120,34 @@ const char *ls_cancel_why(void);
  *     ssize_t ls_write(int fd, const void *buf, size_t n, ls_ns deadline);
  *     int ls_accept(int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
  *     int ls_connect_fd(int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline); */
-#define ls_read(fd, buf, n, deadline)           ls_read_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
-#define ls_write(fd, buf, n, deadline)          ls_write_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
-#define ls_accept(fd, addr, len, deadline)      ls_accept_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
-#define ls_connect_fd(fd, addr, len, deadline)  ls_connect_fd_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
+#define ls_read(fd, buf, n, deadline)          ls_read_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
+#define ls_write(fd, buf, n, deadline)         ls_write_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
+#define ls_accept(fd, addr, len, deadline)     ls_accept_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
+#define ls_connect_fd(fd, addr, len, deadline) ls_connect_fd_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
 /* Closes fd; who waits on it gets EBADF.  (After a plain close() its waiters wait on: nothing tells the loop.) */
 int ls_close(int fd);
 
-struct ls_task *ls_self(void);                    /* the running task; NULL outside.  Not a reference */
-const char *ls_task_name(struct ls_task *task);   /* NULL when the handle is not valid */
-ls_ns ls_now(void);                               /* CLOCK_MONOTONIC */
-ls_ns ls_after(ls_ns ns);                         /* ls_now() + ns, LS_NEVER when that is too far */
-const char *ls_error_text(void);                  /* what was wrong with the last handle used wrongly on this thread */
+struct ls_task *ls_self(void);                  /* the running task; NULL outside.  Not a reference */
+const char *ls_task_name(struct ls_task *task); /* NULL when the handle is not valid */
+ls_ns ls_now(void);                             /* CLOCK_MONOTONIC */
+ls_ns ls_after(ls_ns ns);                       /* ls_now() + ns, LS_NEVER when that is too far */
+const char *ls_error_text(void);                /* what was wrong with the last handle used wrongly on this thread */
 
 /* Private part: what the macros call. */
-#define LS_SITE(function)                                          \
-    (__extension__({                                               \
-        static struct ls_site ls_site_ = LS_SITE_INIT(function);   \
-        &ls_site_;                                                 \
+#define LS_SITE(function)                                        \
+    (__extension__({                                             \
+        static struct ls_site ls_site_ = LS_SITE_INIT(function); \
+        &ls_site_;                                               \
     }))
 intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts);
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline);
-int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[],
-                 ls_ns deadline, int all);
+int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline,
+                 int all);
 int ls_sleep_at(struct ls_site *site, ls_ns time);
 int ls_yield_at(struct ls_site *site);
-int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result,
-                    ls_ns deadline);
+int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
 int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline);
 ssize_t ls_read_at(struct ls_site *site, int fd, void *buf, size_t n, ls_ns deadline);
 ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_ns deadline);

@@ -36,9 +36,9 @@ static const char *fake_name(uint64_t task)
 }
 static const char *fake_why(enum ls_why why)
 {
-    static const char *const names[] = { [LS_WHY_SPAWN] = "-", [LS_WHY_YIELD] = "yield", [LS_WHY_SLEEP] = "sleep",
-                                         [LS_WHY_FD] = "fd", [LS_WHY_TASK] = "task", [LS_WHY_GROUP] = "group",
-                                         [LS_WHY_THREAD] = "thread", [LS_WHY_END] = "end", [LS_WHYS] = NULL };
+    static const char *const names[] = { [LS_WHY_SPAWN] = "-",       [LS_WHY_YIELD] = "yield", [LS_WHY_SLEEP] = "sleep",
+                                         [LS_WHY_FD] = "fd",         [LS_WHY_TASK] = "task",   [LS_WHY_GROUP] = "group",
+                                         [LS_WHY_THREAD] = "thread", [LS_WHY_END] = "end",     [LS_WHYS] = NULL };
     return names[why] ? names[why] : "?";
 }
 
@@ -71,7 +71,10 @@ uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *na
 void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result)
 {
     fake_say("end %s %s %d\n", fake_name(task),
-             outcome == LS_OUTCOME_OK ? "ok" : outcome == LS_OUTCOME_ERROR ? "error" : "cancelled", (int)result);
+             outcome == LS_OUTCOME_OK      ? "ok"
+             : outcome == LS_OUTCOME_ERROR ? "error"
+                                           : "cancelled",
+             (int)result);
 }
 void ls_probe_task_observed(uint32_t task)
 {

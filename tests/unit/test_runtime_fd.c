@@ -18,10 +18,10 @@
         if (!(x))            \
             return __LINE__; \
     } while (0)
-#define TEST(name, fn)                                                        \
-    Test(runtime_fd, name, .timeout = 20)                                     \
-    {                                                                         \
-        intptr_t line = ls_run(fn, NULL, NULL);                               \
+#define TEST(name, fn)                                                          \
+    Test(runtime_fd, name, .timeout = 20)                                       \
+    {                                                                           \
+        intptr_t line = ls_run(fn, NULL, NULL);                                 \
         cr_assert_eq(line, 0, "failed at line %d, errno %d", (int)line, errno); \
     }
 

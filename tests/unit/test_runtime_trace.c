@@ -24,25 +24,27 @@ Test(runtime_trace, a_scheduling_point_is_one_switch)
     ls_recording = 1;
     struct ls_opts opts = { .name = "demo" };
     ls_run(app, NULL, &opts);
-    cr_assert_str_eq(fake.text, "loop demo\n"
-                                "new main by loop\n"
-                                "loop -> main: -\n"
-                                "new a1 by main\n"
-                                "new yielder by main\n"
-                                "main -> a1: task a1 in app\n"
-                                "a1 -> yielder: yield in yielder\n"
-                                "yielder -> loop: yield in yielder\n" /* the fourth: it looks at the clock, and the first poll is due */
-                                "loop -> a1: -\n"
-                                "end a1 ok 1\n"
-                                "wake main by a1\n"
-                                "a1 -> yielder: end\n"
-                                "end yielder ok 2\n"
-                                "yielder -> main: end\n"
-                                "observed a1\n"
-                                "observed yielder\n"
-                                "end main ok 0\n"
-                                "main -> loop: end\n"
-                                "loop end\n");
+    cr_assert_str_eq(
+        fake.text,
+        "loop demo\n"
+        "new main by loop\n"
+        "loop -> main: -\n"
+        "new a1 by main\n"
+        "new yielder by main\n"
+        "main -> a1: task a1 in app\n"
+        "a1 -> yielder: yield in yielder\n"
+        "yielder -> loop: yield in yielder\n" /* the fourth: it looks at the clock, and the first poll is due */
+        "loop -> a1: -\n"
+        "end a1 ok 1\n"
+        "wake main by a1\n"
+        "a1 -> yielder: end\n"
+        "end yielder ok 2\n"
+        "yielder -> main: end\n"
+        "observed a1\n"
+        "observed yielder\n"
+        "end main ok 0\n"
+        "main -> loop: end\n"
+        "loop end\n");
 }
 
 static intptr_t cancelled(void *arg)
@@ -74,9 +76,14 @@ Test(runtime_trace, outcomes_and_groups_and_threads)
 {
     ls_recording = 1;
     ls_run(outcomes, NULL, NULL);
-    static const char *const lines[] = { "end c cancelled 125\n", "end f error 2\n", "object gather of 2\n",
-                                         ": group in outcomes\n", "object end\n", "wake c by main\n",
-                                         "main -> loop: thread in outcomes\n", "wake main by loop\n" };
+    static const char *const lines[] = { "end c cancelled 125\n",
+                                         "end f error 2\n",
+                                         "object gather of 2\n",
+                                         ": group in outcomes\n",
+                                         "object end\n",
+                                         "wake c by main\n",
+                                         "main -> loop: thread in outcomes\n",
+                                         "wake main by loop\n" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         cr_assert(strstr(fake.text, lines[i]), "no line \"%s\" in:\n%s", lines[i], fake.text);
     cr_assert(!fake.lo && !fake.hi, "the loop runs on the thread's own stack");
