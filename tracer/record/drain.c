@@ -342,6 +342,8 @@ static void end(struct drain *d, uint32_t slot)
     if (it) {
         /* The last word and since of a thread that has gone: ordered by the acquire of its state or by its death. */
         it->batch.word = atomic_load_explicit(&s->word, memory_order_acquire);
+        if (atomic_load_explicit(&s->leaving, memory_order_relaxed)) /* it was in exit(): no turn of a loop */
+            it->batch.word = LS_WORD(ACT_NONE, 0, 0);
         it->batch.since = atomic_load_explicit(&s->since, memory_order_relaxed);
         it->batch.lost = l->lost;
         enqueue(d, it);

@@ -192,11 +192,23 @@ static void thread_begin(struct recorder *r, const struct batch *b)
     assembler_thread(r->assembler, slot->row, p->row.id);
 }
 
+/* At the end of a recording it may live on. */
+static bool thread_lives(const struct batch *b)
+{
+    char path[64];
+    char state = process_state(b->pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d", b->pid, b->tid);
+    return state && state != 'Z' && state != 'X' && !access(path, F_OK);
+}
+
 static void thread_end(struct recorder *r, const struct batch *b)
 {
     struct slot_owner *slot = &r->slots[b->slot];
-    assembler_thread_end(r->assembler, slot->row, b->word, b->since, b->time);
-    slot->thread.t_end = clock_ns(&r->clock, b->time);
+    unsigned act = LS_WORD_ACT(b->word);
+    bool busy = act == ACT_BUSY || act == ACT_CALL;
+    ticks_t at = busy && !thread_lives(b) ? stalls_killed(r->stalls, slot->row, b->since) : b->time;
+    assembler_thread_end(r->assembler, slot->row, b->word, b->since, at);
+    slot->thread.t_end = clock_ns(&r->clock, at);
     store_thread(r->store, &slot->thread);
     slot->row = 0;
 }

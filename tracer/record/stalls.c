@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "judge.h"
@@ -19,6 +20,7 @@
 
 #define CALLS_KEPT   512                     /* of one busy period; shorter ones beyond are only summed by the judge's share */
 #define PENDING_WAIT (3 * 1000000000ll)      /* a note that has not come by then will not */
+#define DEATH_WAIT_MS 200
 #define FULL_STACKS  5                       /* samples stored a minute for one place */
 #define PLACES       256
 #define LASTING      (1000 * 1000 * 1000ull) /* a stall is told before its end when it has lasted this long */
@@ -39,6 +41,7 @@ struct thread_state {
     int64_t task, task_run;  /* the longest run of the open busy period */
     int64_t ongoing_id;      /* stall row already written for the busy period that lasts, 0 none */
     ticks_t ongoing_since;
+    struct watch_note *note; /* of a busy period that ended by death; NULL when there is none */
     ticks_t closed;          /* `since` of the last busy period that has ended: the watchdog may know that later than we */
 };
 
@@ -51,6 +54,7 @@ struct pending {
     int n_calls;
     int64_t task, id;
     int64_t deadline;        /* ns: settle without a note then */
+    struct watch_note *note; /* when it is here already */
 };
 
 struct place_count {         /* for suppression: how many full stacks a place had in this minute */
@@ -288,10 +292,12 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
             .n_calls = t->n_calls,
             .task = t->task_run * 2 >= row->busy ? t->task : ROW_NULL,
             .id = told ? t->ongoing_id : ++s->next_stall,
+            .note = t->note,
             .deadline = clock_ns(s->o.clock, clock_now(s->o.clock->kind)) + PENDING_WAIT,
         };
         t->calls = NULL;
         t->cap_calls = 0;
+        t->note = NULL;
     }
     t->n_calls = 0;
     t->task_run = 0;
@@ -410,16 +416,35 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
     }
 }
 
+static int take_note(struct stalls *s, const struct thread_state *t, ticks_t since, struct watch_note *ret_note)
+{
+    return watch_take(s->o.watch, t->slot, t->generation, since, ret_note);
+}
+
+ticks_t stalls_killed(struct stalls *s, int64_t thread, ticks_t since)
+{
+    struct thread_state *t = thread_of(s, thread);
+    struct watch_note note;
+    int r = 0;
+    for (int i = 0; t && i < DEATH_WAIT_MS / 5 && !(r = take_note(s, t, since, &note)); i++)
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+    if (r <= 0 || !(t->note = malloc(sizeof note)))
+        return since;
+    *t->note = note;
+    return note.last;
+}
+
 /* 1 when it was written. */
 static int settle_one(struct stalls *s, struct pending *p, bool last)
 {
-    struct watch_note note;
-    int r = s->o.watch ? watch_take(s->o.watch, p->thread->slot, p->thread->generation, p->since, &note) : -1;
+    struct watch_note note, *have = p->note;
+    int r = have ? 1 : take_note(s, p->thread, p->since, &note);
     if (!r && !last && clock_ns(s->o.clock, clock_now(s->o.clock->kind)) < p->deadline)
         return 0;
-    write_stall(s, p, r > 0 ? &note : NULL);
+    write_stall(s, p, have ? have : r > 0 ? &note : NULL);
     if (r > 0)
-        watch_note_clear(&note);
+        watch_note_clear(have ? have : &note);
+    free(have);
     free(p->calls);
     return 1;
 }
@@ -444,7 +469,7 @@ static struct thread_state *thread_of_note(struct stalls *s, const struct watch_
 void stalls_ongoing(struct stalls *s)
 {
     struct watch_note notes[16];
-    int n = s->o.watch ? watch_ongoing(s->o.watch, LASTING, notes, 16) : 0;
+    int n = watch_ongoing(s->o.watch, LASTING, notes, 16);
     ticks_t now = clock_now(s->o.clock->kind);
     for (int i = 0; i < n; i++) {
         struct thread_state *t = thread_of_note(s, &notes[i]);

@@ -33,6 +33,9 @@ void stalls_call(struct stalls *s, const struct assembled_call *call);
 void stalls_step(struct stalls *s, int64_t loop, int64_t task, int64_t run);
 /* A turn is complete.  A stall waits here until the watchdog has told what it saw. */
 void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap);
+/* The thread was killed in the busy period that began at `since`: when it was last seen alive in it (`since` when it was
+ * not), which is all that can be known of its end.  Waits a moment for the watchdog. */
+ticks_t stalls_killed(struct stalls *s, int64_t thread, ticks_t since);
 /* Judges and writes the stalls that can be; all of them when `last`. */
 void stalls_settle(struct stalls *s, bool last);
 /* Writes (again) the stalls that last now and are longer than a second. */
