@@ -111,6 +111,10 @@ static void sink_loop(void *ctx, const struct row_loop *row, int64_t thread)
     stalls_loop(r->stalls, thread, row->id);
     store_loop(r->store, row);
 }
+static void sink_loop_end(void *ctx, int64_t loop, int64_t t)
+{
+    store_loop(((struct recorder *)ctx)->store, &(struct row_loop){ .id = loop, .thread = ROW_NULL, .t = ROW_NULL, .t_end = t });
+}
 static void sink_iteration(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap)
 {
     struct recorder *r = ctx;
@@ -153,7 +157,7 @@ static void sink_gap(void *ctx, const struct row_gap *row)
     store_gap(((struct recorder *)ctx)->store, row);
 }
 static const struct assemble_sink sink = {
-    .loop = sink_loop, .iteration = sink_iteration, .call = sink_call, .step = sink_step, .task_begin = sink_task,
+    .loop = sink_loop, .loop_end = sink_loop_end, .iteration = sink_iteration, .call = sink_call, .step = sink_step, .task_begin = sink_task,
     .task_end = sink_task, .object_begin = sink_object, .object_end = sink_object_end, .site = sink_site,
     .mark = sink_mark, .gap = sink_gap,
 };
@@ -492,6 +496,8 @@ static int finish(struct recorder *r)
         pump(r, 100, &more);
     stalls_settle(r->stalls, true);
     assembler_finish(r->assembler, clock_now(r->clock.kind));
+    if (assembler_refused(r->assembler))
+        gap(r, ROW_NULL, (int64_t)assembler_refused(r->assembler), "more tasks than can be followed");
     process_reap(r->processes, end, process_gone, r);
     process_each(r->processes, put_process, r->store);
 
