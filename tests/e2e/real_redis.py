@@ -34,7 +34,7 @@ with recorded(server) as (process, path):
     cli("shutdown", "nosave")
 
 trace = Trace(path)
-FUNCTIONS = {"debug": "debugCommand", "eval": "evalCommand", "keys": "keysCommand", "DEBUG": "debugCommand"}
+FUNCTIONS = {"debug": "debugCommand", "eval": "evalGenericCommand", "keys": "keysCommand", "DEBUG": "debugCommand"}
 stalls = trace.stalls()
 for ns, words in slow:
     print(f"slowlog {ns / 1e6:8.1f} ms  {' '.join(words)[:40]}")

@@ -36,3 +36,12 @@ TIMED(int, pclose, (FILE * f), (f), pclose, 0, INFO_NONE)
         return pid;                                                                                               \
     }
 EXPORT pid_t fork(void) FORK(fork) EXPORT pid_t _Fork(void) FORK(_Fork)
+
+/* What is open when a process ends is no turn of a loop: atexit handlers and destructors may take their time. */
+EXPORT void exit(int status)
+{
+    if (probe_process.arena)
+        probe_leaving(true);
+    REAL(exit)(status);
+    __builtin_unreachable();
+}

@@ -223,6 +223,19 @@ static void strip_preload(const char *list, char *out)
     *p = 0;
 }
 
+/* What is open when this process becomes another program is no turn of a loop.  A vfork child speaks for itself only. */
+static int leave(const struct exec *e, char *const *envp)
+{
+    bool spawn = e->kind == EXEC_SPAWN || e->kind == EXEC_SPAWNP;
+    bool leaving = !spawn && probe_process.arena && probe_self.slot && getpid() == probe_process.pid;
+    if (leaving)
+        probe_leaving(true);
+    int result = go(e, envp);
+    if (leaving)
+        probe_leaving(false);
+    return result;
+}
+
 __attribute__((noinline)) static int go_without(const struct exec *e, char *const *envp, size_t n, const char *preload)
 {
     char *clean[n + 1], list[sizeof(PRELOAD) + strlen(preload)];
@@ -238,7 +251,7 @@ __attribute__((noinline)) static int go_without(const struct exec *e, char *cons
             clean[k++] = list;
     }
     clean[k] = NULL;
-    return go(e, clean);
+    return leave(e, clean);
 }
 
 static int run(const struct exec *e, char *const *envp)
@@ -248,7 +261,7 @@ static int run(const struct exec *e, char *const *envp)
     char path[PATH_MAX];
 
     if (!envp || !e->file)
-        return go(e, envp);
+        return leave(e, envp);
     for (; envp[n]; n++) {
         if (strncmp(envp[n], PRELOAD, sizeof(PRELOAD) - 1) == 0)
             preload = envp[n] + sizeof(PRELOAD) - 1;
@@ -262,7 +275,7 @@ static int run(const struct exec *e, char *const *envp)
             ours_n = size;
         }
     if (!ours || n > ENV_MOST || ours_n >= sizeof(path) || strnlen(preload, TEXT_MOST) == TEXT_MOST)
-        return go(e, envp);
+        return leave(e, envp);
 
     int error = errno;
     memcpy(path, ours, ours_n);
@@ -271,7 +284,7 @@ static int run(const struct exec *e, char *const *envp)
                 (strchr(path, '/') && reachable(path, O_RDONLY) == 0) || (session && reachable(session, O_RDWR) == 0) ||
                 does_not_fit(e, envp);
     errno = error;
-    return drop ? go_without(e, envp, n, preload) : go(e, envp);
+    return drop ? go_without(e, envp, n, preload) : leave(e, envp);
 }
 
 EXPORT int execve(const char *file, char *const argv[], char *const envp[])

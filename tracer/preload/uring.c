@@ -131,6 +131,10 @@ long timed_syscall(long nr, long a, long b, long c, long d, long e, long f)
     struct poll_who who = { .key = (int)a, .fds = 2, .timeout = -1, .kind = LOOP_EPOLL, .asked = (uint32_t)c };
     switch (nr) {
     case SYS_futex: return futex_syscall(&x, from);
+    case SYS_close: /* libuv's way to close */
+        if (probe_self.loop.kind != LOOP_NONE && probe_self.loop.key == (int)a)
+            poll_closing((int)a);
+        return FORWARD(nr, &x);
     case SYS_io_uring_enter:
         if (!(d & ENTER_GETEVENTS) || !c)
             return FORWARD(nr, &x);
@@ -158,7 +162,7 @@ void *real_syscall_now(void)
 {
     return real_get(REAL_syscall);
 }
-_Static_assert(SYS_futex == 202 && SYS_io_uring_enter == 426 && SYS_epoll_wait == 232 && SYS_epoll_pwait == 281 &&
+_Static_assert(SYS_close == 3 && SYS_futex == 202 && SYS_io_uring_enter == 426 && SYS_epoll_wait == 232 && SYS_epoll_pwait == 281 &&
                    SYS_epoll_pwait2 == 441,
                "the assembler below has them as numbers");
 __asm__(".text\n"
@@ -168,6 +172,7 @@ __asm__(".text\n"
         "  .cfi_startproc\n"
         "  endbr64\n"
         "  cmpq $202, %rdi\n  je 1f\n"
+        "  cmpq $3, %rdi\n  je 1f\n"
         "  cmpq $426, %rdi\n  je 1f\n"
         "  cmpq $232, %rdi\n  je 1f\n"
         "  cmpq $281, %rdi\n  je 1f\n"

@@ -109,3 +109,10 @@ __attribute__((constructor)) static void attach(void)
     }
     errno = error;
 }
+
+/* exit() that was not called through the preload's wrapper, such as main's return: later, but not too late. */
+__attribute__((destructor)) static void detach(void)
+{
+    if (probe_process.arena)
+        probe_leaving(true);
+}

@@ -92,6 +92,9 @@ PROBE_HIDDEN void probe_kind(enum ls_loop_kind kind, const char *name, ticks_t n
 PROBE_HIDDEN void probe_forked(void);
 /* Unmaps rings that this process does not use, all but `spare`, at most `bytes` kept: before mlockall, RLIMIT_AS. */
 PROBE_HIDDEN void probe_shrink(uint32_t spare, uint64_t bytes);
+/* The process is about to end, or to become another program; false: it did not after all.  Whoever asks is not in a
+ * vfork child. */
+PROBE_HIDDEN void probe_leaving(bool leaving);
 PROBE_HIDDEN void probe_declare(void); /* PR_SET_PTRACER, and one more in arena->processes */
 PROBE_HIDDEN uint32_t probe_id(void);
 PROBE_HIDDEN void probe_key(void);

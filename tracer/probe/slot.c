@@ -84,6 +84,15 @@ static void thread_over(void *unused)
     atomic_store_explicit(&slot->state, SLOT_ENDED, memory_order_release); /* drain's acquire: head is final */
 }
 
+void probe_leaving(bool leaving)
+{
+    for (uint32_t i = 0; probe_page.alive && i < probe_process.slots; i++) {
+        struct ls_slot *slot = ls_arena_slot(probe_process.arena, i);
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE && slot->pid == probe_process.pid)
+            atomic_store_explicit(&slot->leaving, leaving, memory_order_relaxed); /* read by watch and drain */
+    }
+}
+
 void probe_key(void)
 {
     /* Beyond the first 32 keys the C library would allocate at the first use: then the recorder finds the end of
@@ -162,6 +171,7 @@ bool probe_claim(enum ls_loop_kind kind, const char *name)
     atomic_store_explicit(&slot->coro_hi, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->allow, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->leaving, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->head, tail, memory_order_relaxed);
     atomic_store_explicit(&slot->state, SLOT_LIVE, memory_order_release); /* the recorder's acquire: all of the above */
     s->ring = ls_arena_ring(arena, index);
