@@ -17,7 +17,7 @@
 #include "event.h"
 
 #define LS_ARENA_MAGIC   0x4c53434f41524531ull /* "LSCOARE1" */
-#define LS_ARENA_VERSION 1u
+#define LS_ARENA_VERSION 2u
 #define LS_SESSION_ENV   "LOOPSCOPE_SESSION" /* path of the arena file */
 #define LS_SLOTS_DEFAULT 256u
 #define LS_RING_DEFAULT  (8u << 20) /* bytes a ring */
@@ -47,7 +47,6 @@ struct ls_slot {
     uint64_t stack_lo, stack_hi; /* the thread's stack, 0 when unknown */
     ticks_t start;
     uint32_t loop_kind; /* enum ls_loop_kind; LOOP_NONE while it is not a loop */
-    _Atomic uint32_t leaving; /* its process is in exit() or has called exec: what is open is no turn of a loop any more */
 
     /* the state word: stored (relaxed values, release word) by the thread; the watchdog reads word, values, word again */
     _Alignas(64) _Atomic uint64_t word;
@@ -56,6 +55,7 @@ struct ls_slot {
     _Atomic uint64_t call_arg;  /* ACT_CALL: fd, or the address of the lock */
     _Atomic uint64_t task;      /* linked-in runtime: the task that runs, 0 = none */
     _Atomic uint64_t coro_lo, coro_hi; /* the coroutine stack it runs on; 0 = the thread's own */
+    _Atomic ticks_t left;       /* != 0: since when its process is in exit() or exec: its last turn ended then */
     _Atomic uint64_t allow;     /* != 0: a blocking section the program declared (LS_ALLOW_BLOCK) */
 
     /* the ring, writer's side */
@@ -65,6 +65,8 @@ struct ls_slot {
 
     /* the ring, reader's side */
     _Alignas(64) _Atomic uint64_t tail; /* records taken; release-stored by drain, acquired by the thread when full */
+    _Atomic uint64_t holes; /* first lap: the first record that has no memory behind it; 0: all have.  Release-stored by
+                               the recorder, acquired by the thread when it reaches its limit: it never writes there */
 };
 
 struct ls_arena {

@@ -69,6 +69,13 @@ __attribute__((no_sanitize("address", "undefined"))) static void find_stack(uint
     }
 }
 
+/* Since when, the first time counts: exit() calls what may call it again. */
+static void set_left(struct ls_slot *slot, ticks_t now)
+{
+    if (!now || !atomic_load_explicit(&slot->left, memory_order_relaxed))
+        atomic_store_explicit(&slot->left, now, memory_order_relaxed); /* read by watch and drain */
+}
+
 static void thread_over(void *unused)
 {
     (void)unused;
@@ -77,8 +84,8 @@ static void thread_over(void *unused)
     s->armed = 0;
     if (!s->slot || !probe_page.alive)
         return;
-    probe_idle(s);
     struct ls_slot *slot = s->slot;
+    set_left(slot, probe_now()); /* its last turn ended here */
     s->slot = NULL;
     s->quick = 0;
     atomic_store_explicit(&slot->state, SLOT_ENDED, memory_order_release); /* drain's acquire: head is final */
@@ -86,10 +93,11 @@ static void thread_over(void *unused)
 
 void probe_leaving(bool leaving)
 {
+    ticks_t now = probe_now();
     for (uint32_t i = 0; probe_page.alive && i < probe_process.slots; i++) {
         struct ls_slot *slot = ls_arena_slot(probe_process.arena, i);
         if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE && slot->pid == probe_process.pid)
-            atomic_store_explicit(&slot->leaving, leaving, memory_order_relaxed); /* read by watch and drain */
+            set_left(slot, leaving ? now : 0);
     }
 }
 
@@ -171,7 +179,7 @@ bool probe_claim(enum ls_loop_kind kind, const char *name)
     atomic_store_explicit(&slot->coro_hi, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->allow, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->lost, 0, memory_order_relaxed);
-    atomic_store_explicit(&slot->leaving, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->left, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->head, tail, memory_order_relaxed);
     atomic_store_explicit(&slot->state, SLOT_LIVE, memory_order_release); /* the recorder's acquire: all of the above */
     s->ring = ls_arena_ring(arena, index);

@@ -342,8 +342,7 @@ static void end(struct drain *d, uint32_t slot)
     if (it) {
         /* The last word and since of a thread that has gone: ordered by the acquire of its state or by its death. */
         it->batch.word = atomic_load_explicit(&s->word, memory_order_acquire);
-        if (atomic_load_explicit(&s->leaving, memory_order_relaxed)) /* it was in exit(): no turn of a loop */
-            it->batch.word = LS_WORD(ACT_NONE, 0, 0);
+        it->batch.left = atomic_load_explicit(&s->left, memory_order_relaxed); /* ordered as the word above */
         it->batch.since = atomic_load_explicit(&s->since, memory_order_relaxed);
         it->batch.lost = l->lost;
         enqueue(d, it);

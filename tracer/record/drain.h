@@ -22,7 +22,7 @@ struct batch {
     int32_t pid, tid;
     uint32_t loop_kind;
     ticks_t time;              /* when it was taken */
-    uint64_t word; ticks_t since; uint64_t lost; ticks_t start;
+    uint64_t word; ticks_t since, left; uint64_t lost; ticks_t start; /* left: as in the slot */
     uint64_t stack_lo, stack_hi;
     size_t n;
     const struct ls_event *events; /* valid until drain_release */

@@ -210,7 +210,8 @@ static void thread_end(struct recorder *r, const struct batch *b)
     struct slot_owner *slot = &r->slots[b->slot];
     unsigned act = LS_WORD_ACT(b->word);
     bool busy = act == ACT_BUSY || act == ACT_CALL;
-    ticks_t at = busy && !thread_lives(b) ? stalls_killed(r->stalls, slot->row, b->since) : b->time;
+    bool left = b->left >= b->since && b->left < b->time; /* by exit() or exec: what followed is no turn of a loop */
+    ticks_t at = left ? b->left : busy && !thread_lives(b) ? stalls_killed(r->stalls, slot->row, b->since) : b->time;
     assembler_thread_end(r->assembler, slot->row, b->word, b->since, at);
     slot->thread.t_end = clock_ns(&r->clock, at);
     store_thread(r->store, &slot->thread);

@@ -163,7 +163,7 @@ static bool snapshot(struct ls_slot *slot, struct snapshot *ret)
         s.call_arg = atomic_load_explicit(&slot->call_arg, memory_order_acquire);
         s.allow = atomic_load_explicit(&slot->allow, memory_order_acquire);
         if (atomic_load_explicit(&slot->word, memory_order_relaxed) == s.word) {
-            if (atomic_load_explicit(&slot->leaving, memory_order_relaxed)) /* set once, at the end of its life */
+            if (atomic_load_explicit(&slot->left, memory_order_relaxed)) /* set at the end of its life: no partner */
                 s.word = LS_WORD(ACT_NONE, 0, LS_WORD_TURN(s.word) + 1);
             *ret = s;
             return true;
@@ -388,7 +388,7 @@ static bool still_proven(struct watch *w, struct watched *v)
     struct ls_slot *slot = ls_arena_slot(w->arena, v->index);
     uint32_t live = SLOT_LIVE;
     v->gone = true;
-    atomic_store_explicit(&slot->leaving, 1, memory_order_relaxed);
+    atomic_store_explicit(&slot->left, v->stall->note.last, memory_order_relaxed); /* ordered by the exchange below */
     /* The thread cannot say so any more.  Pairs with drain's acquire: what it wrote is final. */
     atomic_compare_exchange_strong_explicit(&slot->state, &live, SLOT_ENDED, memory_order_release, memory_order_relaxed);
     return false;
