@@ -154,6 +154,19 @@ Test(judge, waiting_for_a_cpu)
     expect(&in, "preempted", NULL);
 }
 
+Test(judge, a_stall_even_without_waiting_for_a_cpu)
+{
+    struct watch_note n = { .cpu = 40 * MS, .runq = 54 * MS };
+    struct judge_input in = stall(&n);
+    in.threshold = 20 * MS;
+    expect(&in, "cpu", NULL);
+    struct judge_call c[] = { call(CALL_fsync, 90 * MS, 3, NULL, 1) };
+    in.calls = c, in.n_calls = 1;
+    expect(&in, "call", NULL);
+    in.threshold = 50 * MS; /* 42 ms alone would not have been one */
+    expect(&in, "preempted", NULL);
+}
+
 Test(judge, out_of_quota)
 {
     struct watch_note n = { .cpu = 16 * MS, .runq = 78 * MS, .throttled = 75 * MS };

@@ -318,6 +318,14 @@ static void sentence(const struct judge_input *in, const struct evidence *e, con
     }
 }
 
+/* Waiting for a CPU is to blame when there would have been no stall without it, or when it is nearly all there is. */
+static bool is_preempted(const struct judge_input *in, const struct evidence *e)
+{
+    if (e->runq < HALF(in->dur))
+        return false;
+    return in->dur - e->runq < in->threshold || e->runq >= in->dur / 3 * 2 || e->throttled >= HALF(e->runq);
+}
+
 void judge(const struct judge_input *in, struct judge_verdict *ret_verdict)
 {
     struct judge_verdict v = {
@@ -359,8 +367,12 @@ void judge(const struct judge_input *in, struct judge_verdict *ret_verdict)
     /* Being stopped, or waiting for a CPU, happens inside of calls too and is then what made them long. */
     if (share[STOPPED] >= HALF(in->dur))
         best = STOPPED;
-    else if (share[PREEMPTED] >= HALF(in->dur))
+    else if (is_preempted(in, &e))
         best = PREEMPTED;
+    else if (best == PREEMPTED)
+        for (enum cause c = best = CALLS; c < CAUSES; c++)
+            if (share[c] > share[best])
+                best = c;
     explained = at_most(explained, in->dur);
     if (share[best] > 0 && explained >= HALF(in->dur))
         sentence(in, &e, &calls, best, share, &v);

@@ -18,6 +18,7 @@ struct judge_call {      /* a stored call (>= call_min) inside the busy period *
 
 struct judge_input {
     ns_t t, dur;                    /* the busy period */
+    ns_t threshold;                 /* what makes it a stall */
     const struct judge_call *calls; int n_calls;
     const struct watch_note *note;  /* NULL: the watchdog saw nothing of it */
     double ticks_per_ns;

@@ -373,7 +373,7 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
     }
     int64_t t = p->iteration.t + p->iteration.poll;
     struct judge_input in = {
-        .t = (ns_t)t, .dur = (ns_t)p->iteration.busy, .calls = calls, .n_calls = p->n_calls, .note = note,
+        .t = (ns_t)t, .dur = (ns_t)p->iteration.busy, .threshold = s->o.threshold, .calls = calls, .n_calls = p->n_calls, .note = note,
         .ticks_per_ns = (double)clock_ticks_per_sec(s->o.clock) / 1e9,
         .place = placed ? place.function : NULL, .place_percent = placed ? place.percent : 0, .n_samples = n,
     };
@@ -483,7 +483,7 @@ void stalls_ongoing(struct stalls *s)
                                    .dur = (ns_t)clock_duration(s->o.clock, notes[i].hang_since, now) };
         struct judge_input in = { .t = (ns_t)clock_ns(s->o.clock, notes[i].since),
                                   .dur = (ns_t)clock_duration(s->o.clock, notes[i].since, now),
-                                  .calls = &hang, .n_calls = notes[i].hang_call ? 1 : 0, .note = &notes[i],
+                                  .threshold = s->o.threshold, .calls = &hang, .n_calls = notes[i].hang_call ? 1 : 0, .note = &notes[i],
                                   .ticks_per_ns = (double)clock_ticks_per_sec(s->o.clock) / 1e9 };
         struct judge_verdict v;
         judge(&in, &v);
