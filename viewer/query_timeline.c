@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_EVERY = 10000, LANES_PER_LOOP = 40, HOT_STALLS = 2 };
+enum { STOP_EVERY = 10000, LANES_PER_LOOP = 40, HELD_SLACK = 50000000 };
 
-/* A task that a stall held up runs soon after it: looking further would scan the trace. */
-#define VICTIM_WINDOW "s.t + 2 * s.dur + 50000000"
+/* Who was ready while loop ?1 was stalled in [?2, ?3) and ran by ?4, but not task ?5 itself; and for how long. */
+#define HELD_UP                                                                                                        \
+    "SELECT p.task, sum(min(p.t, ?3)-max(p.t-p.queue, ?2)) AS delayed FROM step p WHERE p.loop=?1 AND p.t>?2 AND"       \
+    " p.t<=?4 AND p.t-p.queue<?3 AND p.queue>0 AND p.task<>?5 GROUP BY p.task"
 
 /* The stalls of one lane follow each other, so the one over ?2 is the last that began before it, or there is none. */
 #define NEXT_STALL(from_where)                                                                                         \
@@ -288,37 +290,6 @@ static void read_task(sqlite3_stmt *s, struct lane *ret_lane)
     ret_lane->ended = query_int(s, 3, NS_NONE);
 }
 
-int timeline_tasks(struct timeline *tl, tns_t from, tns_t to, tns_t near_from, tns_t near_to, int max,
-                   struct lane **ret_lanes, int *ret_n, int64_t *ret_total)
-{
-    static const char query[] =
-        "WITH hot AS (SELECT loop, task, t, dur FROM stall WHERE t<?4 AND t+dur>?3 ORDER BY dur DESC LIMIT ?6),"
-        " held AS (SELECT p.task, sum(min(p.t, s.t+s.dur)-max(p.t-p.queue, s.t)) AS delayed FROM hot s JOIN step p"
-        "  ON p.loop=s.loop AND p.t>s.t AND p.t<=" VICTIM_WINDOW " AND p.t-p.queue<s.t+s.dur"
-        "  WHERE p.queue>0 AND p.task IS NOT s.task GROUP BY p.task),"
-        " own AS (SELECT task, sum(dur) AS stalled, sum(iif(t<?4 AND t+dur>?3, dur, 0)) AS here FROM stall"
-        "  WHERE task IS NOT NULL GROUP BY task)"
-        "SELECT k.id, coalesce(k.name, f.function), k.t, k.t_end, own.stalled, count(*) OVER ()"
-        " FROM task k LEFT JOIN site f ON f.id=k.site LEFT JOIN own ON own.task=k.id LEFT JOIN held ON held.task=k.id"
-        " WHERE coalesce(k.t, 0)<?2 AND coalesce(k.t_end, 1<<62)>?1"
-        " ORDER BY own.here DESC, held.delayed DESC, own.stalled DESC, k.run DESC, k.id LIMIT ?5";
-    struct lane_list list = { 0 };
-    sqlite3_stmt *s = query_prepare(tl->trace, query, 6, from, to, near_from, near_to, (int64_t)max, (int64_t)HOT_STALLS);
-    int64_t total = 0;
-    struct lane *lane;
-
-    while (query_step(s) && (lane = append(&list))) {
-        read_task(s, lane);
-        lane->stalls = query_int(s, 4, 0) > 0;
-        total = query_int(s, 5, 0);
-    }
-    sqlite3_finalize(s);
-    *ret_lanes = list.at;
-    *ret_n = list.n;
-    *ret_total = total;
-    return 0;
-}
-
 static bool read_stall(struct timeline *tl, sqlite3_stmt *s, struct stall *ret_stall)
 {
     if (!query_step(s))
@@ -348,6 +319,47 @@ static bool read_stall(struct timeline *tl, sqlite3_stmt *s, struct stall *ret_s
     copy_text(ret_stall->loop_name, sizeof ret_stall->loop_name, s, 18);
     copy_text(ret_stall->task_name, sizeof ret_stall->task_name, s, 19);
     return true;
+}
+
+/* A task that a stall held up runs soon after it: looking further would scan the trace. */
+static tns_t run_by(const struct stall *s)
+{
+    return tns_add(tns_add(s->t, s->dur), tns_add(s->dur, HELD_SLACK));
+}
+
+int timeline_tasks(struct timeline *tl, tns_t from, tns_t to, tns_t near_from, tns_t near_to, int max,
+                   struct lane **ret_lanes, int *ret_n, int64_t *ret_total)
+{
+    static const char worst_here[] = STALL_COLUMNS "WHERE s.t<?2 AND s.t+s.dur>?1 ORDER BY s.dur DESC LIMIT 1";
+    static const char query[] =
+        "WITH held(task, delayed) AS MATERIALIZED (" HELD_UP "),"
+        " own AS MATERIALIZED (SELECT task, sum(dur) AS stalled, sum(iif(t<?9 AND t+dur>?8, dur, 0)) AS here FROM stall"
+        "  WHERE task IS NOT NULL GROUP BY task)"
+        "SELECT k.id, coalesce(k.name, f.function), k.t, k.t_end, own.stalled, count(*) OVER ()"
+        " FROM task k LEFT JOIN site f ON f.id=k.site LEFT JOIN own ON own.task=k.id LEFT JOIN held ON held.task=k.id"
+        " WHERE coalesce(k.t, 0)<?7 AND coalesce(k.t_end, 1<<62)>?6"
+        " ORDER BY own.here DESC, held.delayed DESC, own.stalled DESC, k.run DESC, k.id LIMIT ?10";
+    struct lane_list list = { 0 };
+    struct stall hot = { 0 };
+    sqlite3_stmt *s = query_prepare(tl->trace, worst_here, 2, near_from, near_to);
+    int64_t total = 0;
+    struct lane *lane;
+
+    if (!read_stall(tl, s, &hot))
+        hot = (struct stall){ .loop = -1 };
+    sqlite3_finalize(s);
+    s = query_prepare(tl->trace, query, 10, hot.loop, hot.t, tns_add(hot.t, hot.dur), run_by(&hot), hot.task, from, to,
+                      near_from, near_to, (int64_t)max);
+    while (query_step(s) && (lane = append(&list))) {
+        read_task(s, lane);
+        lane->stalls = query_int(s, 4, 0) > 0;
+        total = query_int(s, 5, 0);
+    }
+    sqlite3_finalize(s);
+    *ret_lanes = list.at;
+    *ret_n = list.n;
+    *ret_total = total;
+    return 0;
 }
 
 static bool find_stall(struct timeline *tl, const char *query, int64_t arg, struct stall *ret_stall)
@@ -507,12 +519,11 @@ int timeline_stack(struct timeline *tl, int64_t stack, struct frame *ret_frames,
 
 int timeline_victims(struct timeline *tl, const struct stall *stall, struct victim *ret_victims, int max)
 {
-    static const char query[] =
-        "SELECT p.task, coalesce(k.name, f.function), sum(min(p.t, s.t+s.dur)-max(p.t-p.queue, s.t)) AS delayed"
-        " FROM stall s JOIN step p ON p.loop=s.loop AND p.t>s.t AND p.t<=" VICTIM_WINDOW " AND p.t-p.queue<s.t+s.dur"
-        " LEFT JOIN task k ON k.id=p.task LEFT JOIN site f ON f.id=k.site"
-        " WHERE s.id=?1 AND p.queue>0 AND p.task IS NOT s.task GROUP BY p.task ORDER BY delayed DESC LIMIT ?2";
-    sqlite3_stmt *s = query_prepare(tl->trace, query, 2, stall->id, (int64_t)max);
+    static const char query[] = "SELECT h.task, coalesce(k.name, f.function), h.delayed FROM (" HELD_UP ") h"
+                                " LEFT JOIN task k ON k.id=h.task LEFT JOIN site f ON f.id=k.site"
+                                " ORDER BY h.delayed DESC, h.task LIMIT ?6";
+    sqlite3_stmt *s = query_prepare(tl->trace, query, 6, stall->loop, stall->t, tns_add(stall->t, stall->dur),
+                                    run_by(stall), stall->task, (int64_t)max);
     int n = 0;
 
     for (; n < max && query_step(s); n++) {
