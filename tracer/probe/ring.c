@@ -33,13 +33,16 @@ bool ring_room(struct probe_self *s, uint32_t n, ticks_t now)
     uint64_t tail = atomic_load_explicit(&s->slot->tail, memory_order_acquire); /* drain's release */
     uint64_t used = s->head - tail;
     uint64_t need = n + (s->lost != 0);
-    if (used > capacity || capacity - used < need) {
+    uint64_t holes = atomic_load_explicit(&s->slot->holes, memory_order_acquire); /* the recorder's release */
+    if (used > capacity || capacity - used < need || (holes && s->head + need > holes)) {
         count_loss(s, 1, now);
         if (used == capacity)
             s->skipped = RING_PATIENCE - 1;
         return false;
     }
     s->limit = tail + capacity;
+    if (holes && holes < s->limit) /* a store there may be a SIGBUS: /dev/shm may be full */
+        s->limit = holes;
     s->quick = probe_process.tsc ? s->limit : 0;
     if (s->lost) {
         *ring_at(s, s->head) = (struct ls_event){ .time = now, .kind = EV_GAP, .a = s->lost, .b = s->lost_since };

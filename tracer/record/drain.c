@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@
 #define CHOKE       (100 * MS)  /* the disk is full: try it again after this */
 #define NAP_MAX     (20 * MS)
 #define NAP_LATE    (10 * MS)   /* while it is not yet sure that nothing goes on */
-#define CALM        (1000 * MS) /* rings empty for this long: naps get longer */
+#define CALM        (1000 * MS) /* nearly nothing came for this long: naps get longer */
+#define TRICKLE     64u         /* records a pass: less than that is nearly nothing */
 
 _Static_assert(CHUNK > 8 + (EV_TEXT_MAX + EV_STACK_MAX + sizeof(struct ls_regs)) / sizeof(struct ls_event),
                "a chunk holds any group");
@@ -60,6 +62,8 @@ struct drain {
     struct lane *lane;
     size_t memory_max;
     ns_t choked;             /* no room before this time */
+    void (*back)(void *ctx, uint32_t slot, uint64_t head); /* NULL: nobody has to be told */
+    void *back_ctx;
 
     pthread_t thread;
     bool joined;
@@ -67,6 +71,7 @@ struct drain {
 
     pthread_mutex_t lock;    /* guards all below */
     pthread_cond_t filled, poke; /* a batch was queued; the thread has something to do */
+    int filled_fd;           /* eventfd, the same as `filled` for who waits with poll; -1: cannot be had */
     struct item *first, **last;
     struct ls_event *pool[POOL_MAX];
     int pooled;
@@ -148,6 +153,13 @@ static void spill_item(struct drain *d, struct item *it)
     pthread_mutex_unlock(&d->lock);
 }
 
+static void tell_filled(struct drain *d)
+{
+    uint64_t one = 1;
+    if (d->filled_fd >= 0 && write(d->filled_fd, &one, sizeof one) < 0)
+        return; /* it is full of tellings: told */
+}
+
 static void enqueue(struct drain *d, struct item *it)
 {
     if (it->events && memory_full(d))
@@ -155,12 +167,15 @@ static void enqueue(struct drain *d, struct item *it)
     it->batch.owner = it;
     it->next = NULL;
     pthread_mutex_lock(&d->lock);
+    bool first = !d->first;
     *d->last = it;
     d->last = &it->next;
     d->stats.queued += it->batch.n * sizeof(struct ls_event) * (it->batch.kind == BATCH_EVENTS);
     d->memory += it->events ? it->batch.n * sizeof(struct ls_event) : 0;
     pthread_cond_signal(&d->filled);
     pthread_mutex_unlock(&d->lock);
+    if (first)
+        tell_filled(d);
 }
 
 static struct item *item_new(struct drain *d, enum batch_kind kind, uint32_t slot)
@@ -241,6 +256,8 @@ static uint64_t take(struct drain *d, uint32_t slot, size_t *ret_taken)
     count_lost(d, l, s);
     if (!there)
         return 0;
+    if (d->back)
+        d->back(d->back_ctx, slot, head);
     if (there > d->ring_records) { /* it wrote over what was not taken, or went back: nothing here can be believed */
         *ret_taken = 1;
         take_up_to(d, slot, head);
@@ -325,6 +342,8 @@ static void begin(struct drain *d, uint32_t slot)
     pthread_mutex_lock(&d->lock);
     d->stats.live++;
     pthread_mutex_unlock(&d->lock);
+    if (d->back)
+        d->back(d->back_ctx, slot, l->tail);
     it->batch.loop_kind = s->loop_kind;
     it->batch.start = s->start;
     it->batch.stack_lo = s->stack_lo;
@@ -393,6 +412,8 @@ static void check_dead(struct drain *d)
     for (uint32_t i = 0; i < d->slots; i++) {
         if (d->lane[i].tracked && looks_dead(&d->lane[i], ls_arena_slot(d->arena, i)))
             bury(d, i, SLOT_LIVE);
+        else if (d->lane[i].tracked && d->back) /* there may be memory again, for a writer that stopped for want of it */
+            d->back(d->back_ctx, i, d->lane[i].tail);
     }
 }
 
@@ -414,7 +435,7 @@ static void bury_gone(struct drain *d)
 
 /* --- the thread ------------------------------------------------------------------------------------------------- */
 
-/* One look at every slot.  *ret_fill: the fullest ring, in 1/8; returns whether anything was there. */
+/* One look at every slot.  *ret_fill: the fullest ring, in 1/8; returns whether more than a trickle was there. */
 static bool pass(struct drain *d, unsigned *ret_fill)
 {
     bool busy = false, room = !memory_full(d) || now_ns() >= d->choked;
@@ -438,7 +459,7 @@ static bool pass(struct drain *d, unsigned *ret_fill)
             continue;
         size_t taken;
         uint64_t rest = take(d, i, &taken), fill = (taken + rest) * 8 / d->ring_records;
-        busy |= taken > 0;
+        busy |= taken >= TRICKLE || fill;
         if (fill > *ret_fill)
             *ret_fill = (unsigned)fill;
         if (state == SLOT_ENDED && !rest) {
@@ -450,12 +471,12 @@ static bool pass(struct drain *d, unsigned *ret_fill)
     return busy;
 }
 
-/* How long to sleep.  Busy: 2 ms, so that batches are worth their cost; 1 ms or none as rings fill; empty: ever longer. */
-static ns_t next_nap(ns_t nap, bool busy, unsigned fill, ns_t empty_for)
+/* How long to sleep.  Busy: 2 ms, so that batches are worth their cost; 1 ms or none as rings fill; else ever longer. */
+static ns_t next_nap(ns_t nap, bool busy, unsigned fill, ns_t calm_for)
 {
     if (busy)
         return fill >= 4 ? 0 : fill >= 1 ? 1 * MS : 2 * MS;
-    ns_t most = empty_for > CALM ? NAP_MAX : NAP_LATE;
+    ns_t most = calm_for > CALM ? NAP_MAX : NAP_LATE;
     nap = nap < MS ? 2 * MS : nap * 2;
     return nap > most ? most : nap;
 }
@@ -513,12 +534,19 @@ static void *drain_main(void *arg)
     d->done = true;
     pthread_cond_broadcast(&d->filled);
     pthread_mutex_unlock(&d->lock);
+    tell_filled(d);
     return NULL;
 }
 
 /* --- the way in ------------------------------------------------------------------------------------------------- */
 
 struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t memory_max)
+{
+    return drain_start_backed(arena, spill_dir, memory_max, NULL, NULL);
+}
+
+struct drain *drain_start_backed(struct ls_arena *arena, const char *spill_dir, size_t memory_max,
+                                 void (*back)(void *ctx, uint32_t slot, uint64_t head), void *ctx)
 {
     struct drain *d = calloc(1, sizeof *d);
     pthread_condattr_t attr;
@@ -530,6 +558,8 @@ struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t 
     d->ring_offset = arena->ring_offset;
     d->clock = (enum ls_clock)arena->clock;
     d->memory_max = memory_max;
+    d->back = back;
+    d->back_ctx = ctx;
     d->last = &d->first;
     d->lane = calloc(d->slots, sizeof *d->lane);
     if (!d->lane)
@@ -542,9 +572,12 @@ struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t 
     pthread_cond_init(&d->filled, &attr);
     pthread_cond_init(&d->poke, &attr);
     pthread_condattr_destroy(&attr);
+    d->filled_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     errno = pthread_create(&d->thread, NULL, drain_main, d);
     if (!errno)
         return d;
+    if (d->filled_fd >= 0)
+        close(d->filled_fd);
     free(d->lane);
 no_memory:
     free(d);
@@ -563,6 +596,9 @@ int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch)
     }
     struct item *it = d->first;
     bool done = d->done;
+    uint64_t told;
+    if (!it && d->filled_fd >= 0 && read(d->filled_fd, &told, sizeof told) < 0)
+        errno = 0; /* nobody had told */
     if (it) {
         d->first = it->next;
         if (!d->first)
@@ -589,6 +625,11 @@ int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch)
     it->batch.events = it->events;
     *ret_batch = it->batch;
     return 1;
+}
+
+int drain_fd(const struct drain *d)
+{
+    return d->filled_fd;
 }
 
 void drain_release(struct drain *d, struct batch *batch)
@@ -659,6 +700,8 @@ void drain_free(struct drain *d)
         drain_release(d, &b);
     for (int i = 0; i < d->pooled; i++)
         free(d->pool[i]);
+    if (d->filled_fd >= 0)
+        close(d->filled_fd);
     spill_close(&d->spill);
     pthread_cond_destroy(&d->filled);
     pthread_cond_destroy(&d->poke);

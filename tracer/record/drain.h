@@ -33,9 +33,15 @@ struct drain;
 
 /* spill_dir: where the spill file goes when memory_max bytes are queued.  Starts the thread. */
 struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t memory_max);
+/* The same, and calls back(ctx, slot, head) from its thread when a thread has claimed a slot and each time it has written
+ * something: the ring's memory is kept ahead of the writer there. */
+struct drain *drain_start_backed(struct ls_arena *arena, const char *spill_dir, size_t memory_max,
+                                 void (*back)(void *ctx, uint32_t slot, uint64_t head), void *ctx);
 /* The next batch in order (of each thread; threads interleave); waits up to timeout_ms.  1, 0 = nothing yet,
  * -1 = drained and stopped. */
 int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch);
+/* A descriptor that polls readable when drain_next has something, for who waits for other things too; -1: there is none. */
+int drain_fd(const struct drain *d);
 void drain_release(struct drain *d, struct batch *batch);
 /* The process that calls itself `pid` (its slots' number) has gone: its slots are drained, ended and freed.  Callable
  * from any thread.  Threads that end without saying so are found without it too, within some seconds. */

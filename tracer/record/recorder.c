@@ -32,6 +32,7 @@
 
 #define QUEUE_MAX (256u << 20) /* bytes of events in memory before they spill to disk */
 #define HOUSEKEEPING (100 * 1000 * 1000)
+#define NAP_MS       100 /* at most, when nothing comes */
 #define SYNC_EVERY (1000 * 1000 * 1000)
 
 struct slot_owner { /* the thread whose events a slot carries now; row 0: nobody's */
@@ -53,6 +54,8 @@ struct recorder {
     struct slot_owner *slots;   /* by slot index */
     int64_t next_thread, loops;
     uint32_t refused_told;
+    _Atomic bool no_memory;     /* set by drain's thread, read by this one: a ring could not grow */
+    bool no_memory_told;
     int socket;                 /* to the stand-in; -1 when it has gone */
     pid_t standin;
     pid_t command;              /* 0 before it was started */
@@ -292,8 +295,12 @@ static void mirror_stop(struct recorder *r)
 {
     if (r->socket < 0 || !r->command || r->exited)
         return;
-    char standin = process_state(r->standin), command = process_state(r->command);
-    if (standin == 'T' && command != 'T' && command) {
+    if (process_state(r->standin) != 'T') {
+        r->command_was = 0;
+        return;
+    }
+    char command = process_state(r->command);
+    if (command != 'T' && command) {
         if (r->command_was == 'T')
             kill(r->standin, SIGCONT);
         else
@@ -389,6 +396,14 @@ static void put_meta(struct recorder *r)
     store_meta_int(r->store, "finalized", 0);
 }
 
+/* On drain's thread.  A writer that meets the end of its ring's memory drops and counts. */
+static void back_ring(void *ctx, uint32_t slot, uint64_t head)
+{
+    struct recorder *r = ctx;
+    if (session_back(&r->session, slot, head))
+        atomic_store_explicit(&r->no_memory, true, memory_order_relaxed); /* a flag, nothing is published by it */
+}
+
 /* Session and store; 0, or a sentence for the user. */
 static const char *start(struct recorder *r, char *text, size_t size)
 {
@@ -413,7 +428,7 @@ static const char *start(struct recorder *r, char *text, size_t size)
     r->slots = calloc(r->session.arena->slots, sizeof *r->slots);
     r->processes = process_table_new();
     r->watch = watch_start(r->session.arena, r->o->threshold);
-    r->drain = drain_start(r->session.arena, dir, QUEUE_MAX);
+    r->drain = drain_start_backed(r->session.arena, dir, QUEUE_MAX, back_ring, r);
     r->stalls = r->watch ? stalls_new(&(struct stalls_options){ r->store, r->watch, &r->clock, r->o->threshold }) : NULL;
     struct assemble_sink to = sink;
     to.ctx = r;
@@ -444,6 +459,10 @@ static void housekeeping(struct recorder *r)
         gap(r, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
         r->refused_told = refused;
     }
+    if (!r->no_memory_told && atomic_load_explicit(&r->no_memory, memory_order_relaxed)) {
+        gap(r, ROW_NULL, ROW_NULL, "shared memory is full: loops record less");
+        r->no_memory_told = true;
+    }
     if (now - r->last_sync >= SYNC_EVERY) {
         r->last_sync = now;
         clock_sync(&r->clock);
@@ -471,6 +490,13 @@ static void pump(struct recorder *r, int timeout_ms, int *ret_more)
         handle_batch(r, &b);
         drain_release(r->drain, &b);
     }
+}
+
+/* Until there are events, the stand-in has a word, `stop` asks, or something may be due. */
+static void wait_for_work(struct recorder *r)
+{
+    struct pollfd f[2] = { { .fd = drain_fd(r->drain), .events = POLLIN }, { .fd = r->socket, .events = POLLIN } };
+    poll(f, 2, f[0].fd < 0 ? NAP_MS / 5 : NAP_MS);
 }
 
 static ns_t own_cpu(void)
@@ -576,8 +602,10 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
         r.exited = true;
     }
     for (int more = 0; !over(&r);) {
-        pump(&r, 20, &more);
+        pump(&r, 0, &more);
         housekeeping(&r);
+        if (!more)
+            wait_for_work(&r);
     }
     int e = finish(&r);
     const char *store_text;

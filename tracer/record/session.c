@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 #define RING_FIRST  (64u << 10) /* bytes of each ring that have memory from the start */
-#define RING_AHEAD  (1u << 20)  /* and how far ahead of the writer we keep it */
+#define RING_AHEAD  (1u << 20)  /* and how far ahead of the writer we keep it, at least */
+#define SLOTS_AHEAD 4           /* the slots that are claimed first have that much from the start, too */
+#define PAGE_RECORDS (4096 / sizeof(struct ls_event))
 #define DIR_PREFIX  "loopscope-"
 #define STALE_AFTER 60          /* s: a directory without a lock younger than this may be in the making */
 
@@ -64,29 +66,11 @@ static void sweep(const char *base)
     closedir(d);
 }
 
-/* Where: a tmpfs of the user's, the system's, or any temporary directory. */
-static int make_dir(struct session *s)
-{
-    const char *const bases[] = { getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"), "/tmp" };
-    int error = ENOENT;
-    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-        if (!usable_dir(bases[i]))
-            continue;
-        sweep(bases[i]);
-        if (snprintf(s->dir, sizeof s->dir, "%s/" DIR_PREFIX "XXXXXX", bases[i]) >= (int)sizeof s->dir)
-            continue;
-        if (mkdtemp(s->dir))
-            return 0;
-        error = errno;
-    }
-    return -error;
-}
-
 /* The largest arena that fits: a small /dev/shm (64 MiB in a container) gets fewer and smaller rings. */
 static void fit(const char *dir, uint32_t *slots, uint64_t *records)
 {
     struct statvfs vfs;
-    if (statvfs(dir, &vfs))
+    if (statvfs(dir, &vfs) || !vfs.f_blocks) /* a tmpfs without a limit says 0 */
         return;
     uint64_t space = (uint64_t)vfs.f_bavail * vfs.f_frsize / 2;
     while (ls_arena_size(*slots, *records) > space && (*slots > 16 || *records > 2048)) {
@@ -105,12 +89,56 @@ static uint64_t ring_records(size_t bytes)
     return n;
 }
 
+/* Memory behind bytes [from, to) of a ring, both multiples of a page unless the ring is smaller than one. */
+static int populate(struct session *s, uint32_t slot, uint64_t from, uint64_t to)
+{
+    uint64_t ring_bytes = s->records * sizeof(struct ls_event);
+    char *ring = (char *)s->arena + s->size - (s->slots - slot) * ring_bytes;
+    uint64_t off = (uintptr_t)(ring + from) & 4095; /* rings smaller than a page: round outwards */
+    if (!madvise(ring + from - off, (to - from + off + 4095) & ~(uint64_t)4095, MADV_POPULATE_WRITE))
+        return 0;
+    if (errno != EINVAL) /* EFAULT: no memory to be had behind it */
+        return -ENOSPC;
+    struct statvfs vfs; /* Linux before 5.14: touching would be the same SIGBUS, in us; judge by the space that is left */
+    return !statvfs(s->dir, &vfs) && vfs.f_blocks && (uint64_t)vfs.f_bavail * vfs.f_frsize < 2 * (to - from) ? -ENOSPC : 0;
+}
+
+/* Memory behind a ring's first n records. */
+static int back_up_to(struct session *s, uint32_t slot, uint64_t n)
+{
+    n = (n + PAGE_RECORDS - 1) / PAGE_RECORDS * PAGE_RECORDS;
+    if (n > s->records)
+        n = s->records;
+    int r = populate(s, slot, s->backed[slot] * sizeof(struct ls_event), n * sizeof(struct ls_event));
+    if (r)
+        return r;
+    s->backed[slot] = n;
+    /* Ensure the writer, which acquires it, stores there only after the memory is there. */
+    atomic_store_explicit(&ls_arena_slot(s->arena, slot)->holes, n < s->records ? n : 0, memory_order_release);
+    return 0;
+}
+
+int session_back(struct session *s, uint32_t slot, uint64_t head)
+{
+    uint64_t have = s->backed[slot], want = head + RING_AHEAD / sizeof(struct ls_event);
+    if (have == s->records)
+        return 0;
+    if (head >= s->records)
+        return back_up_to(s, slot, s->records); /* it says it has been all the way round */
+    want += head; /* who has written much may write as much again before we look again */
+    return have > head && have - head >= (want - head) / 2 ? 0 : back_up_to(s, slot, want);
+}
+
 static int make_arena(struct session *s, const struct session_options *o)
 {
     uint32_t slots = o->slots ? o->slots : LS_SLOTS_DEFAULT;
     uint64_t records = ring_records(o->ring_bytes ? o->ring_bytes : LS_RING_DEFAULT);
     fit(s->dir, &slots, &records);
     s->size = ls_arena_size(slots, records);
+    s->slots = slots;
+    s->records = records;
+    if (!(s->backed = calloc(slots, sizeof *s->backed)))
+        return -ENOMEM;
 
     int fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -140,16 +168,18 @@ static int make_arena(struct session *s, const struct session_options *o)
         .next_id = 1,
     };
     for (uint32_t i = 0; i < slots && !r; i++)
-        r = session_back(s, i, 0);
+        r = back_up_to(s, i, (i < SLOTS_AHEAD ? RING_AHEAD : RING_FIRST) / sizeof(struct ls_event));
     return r;
 }
 
-int session_create(const struct session_options *options, struct session *ret_session)
+static int create_in(const char *base, const struct session_options *options, struct session *ret_session)
 {
     struct session s = { .lock_fd = -1 };
-    int r = make_dir(&s);
-    if (r)
-        return r;
+    int r = 0;
+    if (snprintf(s.dir, sizeof s.dir, "%s/" DIR_PREFIX "XXXXXX", base) >= (int)sizeof s.dir)
+        return -ENAMETOOLONG;
+    if (!mkdtemp(s.dir))
+        return -errno;
     snprintf(s.path, sizeof s.path, "%s/lock", s.dir);
     s.lock_fd = open(s.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (s.lock_fd < 0 || flock(s.lock_fd, LOCK_EX | LOCK_NB))
@@ -165,32 +195,25 @@ int session_create(const struct session_options *options, struct session *ret_se
     return 0;
 }
 
-int session_back(struct session *s, uint32_t slot, uint64_t head)
+/* Where: a tmpfs of the user's, the system's, or any temporary directory; the first that has room. */
+int session_create(const struct session_options *options, struct session *ret_session)
 {
-    uint64_t bytes = s->arena->ring_records * sizeof(struct ls_event);
-    uint64_t from = head ? head * sizeof(struct ls_event) : 0, want = head ? RING_AHEAD : RING_FIRST;
-    if (from >= bytes)
-        return 0; /* the first lap is over: every page is there */
-    from &= ~(uint64_t)4095;
-    uint64_t len = from + want > bytes ? bytes - from : want;
-    char *ring = (char *)ls_arena_ring(s->arena, slot);
-    if (((uintptr_t)(ring + from) & 4095) != 0) { /* rings smaller than a page (tests): round outwards */
-        uint64_t off = (uintptr_t)(ring + from) & 4095;
-        from -= off;
-        len += off;
+    const char *const bases[] = { getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"), "/tmp" };
+    int r = -ENOENT;
+    for (size_t i = 0; i < sizeof bases / sizeof *bases && r; i++) {
+        if (!usable_dir(bases[i]))
+            continue;
+        sweep(bases[i]);
+        r = create_in(bases[i], options, ret_session);
     }
-    if (!madvise(ring + from, (len + 4095) & ~(uint64_t)4095, MADV_POPULATE_WRITE))
-        return 0;
-    if (errno != EINVAL) /* EFAULT: no memory to be had behind it */
-        return -ENOSPC;
-    struct statvfs vfs; /* Linux before 5.14: touching would be the same SIGBUS, in us; judge by the space that is left */
-    return !statvfs(s->dir, &vfs) && (uint64_t)vfs.f_bavail * vfs.f_frsize < 2 * len ? -ENOSPC : 0;
+    return r;
 }
 
 void session_remove(struct session *s)
 {
     if (s->arena)
         munmap(s->arena, s->size);
+    free(s->backed);
     remove_session_dir(s->dir);
     if (s->lock_fd >= 0)
         close(s->lock_fd);

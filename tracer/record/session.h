@@ -13,6 +13,8 @@ struct session {
     int lock_fd;                        /* held while the recorder lives */
     struct ls_arena *arena;
     size_t size;
+    uint64_t slots, records; /* of the arena and of a ring; our copies, the arena is the target's to write */
+    uint64_t *backed; /* by slot: how many of them have memory */
 };
 
 struct session_options {
@@ -25,8 +27,9 @@ struct session_options {
 
 /* Makes directory and arena; the arena's `on` is still 0.  0 or -errno. */
 int session_create(const struct session_options *options, struct session *ret_session);
-/* Makes sure that the records a ring is about to take have memory behind them, so that a full /dev/shm never becomes a
- * SIGBUS in the target.  -ENOSPC: there is none, the caller switches the probes off.  `head`: the slot's. */
+/* Puts memory behind the part of a ring that comes next, during its first lap, and lets its writer go on to there: no
+ * store of the target may meet a hole of a full /dev/shm, which is a SIGBUS.  -ENOSPC: there is none; what has no room
+ * is dropped and counted by its writer, and a later call may succeed.  `head`: the slot's. */
 int session_back(struct session *s, uint32_t slot, uint64_t head);
 /* Unmaps and removes.  The target's mappings stay valid and are ignored from then on. */
 void session_remove(struct session *s);
