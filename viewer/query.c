@@ -158,8 +158,8 @@ static int64_t one_int(struct trace *t, const char *sql, int64_t otherwise)
     return value;
 }
 
-/* Start time of a process in clock ticks since boot (/proc/PID/stat, field 22); -1 when there is none.  A pid alone
- * may have been taken by somebody else since. */
+/* Start time of a process in clock ticks since boot (/proc/PID/stat, field 22); -1 when there is none, or only its
+ * remains that nobody has waited for.  A pid alone may have been taken by somebody else since. */
 static int64_t process_start(int64_t pid)
 {
     char path[64], text[1024];
@@ -171,6 +171,8 @@ static int64_t process_start(int64_t pid)
     fclose(f);
     text[n] = 0;
     char *p = strrchr(text, ')'); /* the name before it may hold blanks and brackets */
+    if (p && p[1] == ' ' && (p[2] == 'Z' || p[2] == 'X'))
+        return -1;
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoll(p, NULL, 10) : -1;
@@ -185,13 +187,11 @@ static void look_at_recorder(struct trace *t)
     t->recorder_alive = now >= 0 && (start < 0 || start == now);
 }
 
-/* The program has ended and its recorder is at work on the last part: worth waiting for.  A program that still runs
- * is not: it may run for days. */
+/* The recorder is at work on the last part: worth waiting for.  One that still records is not: it may do so for days. */
 static bool being_finished(struct trace *t)
 {
     return !t->finalized && t->recorder_alive &&
-           (one_int(t, "SELECT CAST(value AS INT) FROM meta WHERE key = 'finishing'", 0) == 1 ||
-            one_int(t, "SELECT count(*) > 0 AND count(*) = count(t_end) FROM process", 0) == 1);
+           one_int(t, "SELECT CAST(value AS INT) FROM meta WHERE key = 'finishing'", 0) == 1;
 }
 
 static int check_format(struct trace *t, const char *path, char *ret_error, int size)

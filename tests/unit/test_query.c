@@ -118,7 +118,7 @@ Test(query, a_recorder_that_died_is_not_waited_for)
 {
     const char *path = build("gaps"); /* not finalized; a pid that does not exist */
     char sql[200];
-    fixture_run(path, "UPDATE process SET t_end = 5");
+    fixture_run(path, "INSERT INTO meta VALUES('finishing', 1)");
     trace_close(open_or_die(path));
     /* Its pid was taken by another since: we live, but began at another time. */
     snprintf(sql, sizeof sql, "UPDATE meta SET value = %d WHERE key = 'recorder_pid'", getpid());
@@ -133,7 +133,7 @@ Test(query, a_recorder_that_died_is_not_waited_for)
 Test(query, a_file_that_is_being_finished_is_waited_for, .timeout = 20)
 {
     const char *path = build("gaps");
-    fixture_run(path, "UPDATE process SET t_end = 5; DELETE FROM meta WHERE key = 'recorder_start'");
+    fixture_run(path, "INSERT INTO meta VALUES('finishing', 1); DELETE FROM meta WHERE key = 'recorder_start'");
     pid_t recorder = fork();
     if (recorder == 0) {
         nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);

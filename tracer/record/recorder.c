@@ -53,14 +53,14 @@ struct recorder {
     struct process_table *processes;
     struct slot_owner *slots;   /* by slot index */
     int64_t next_thread, loops;
-    uint32_t refused_told;
     _Atomic bool no_memory;     /* set by drain's thread, read by this one: a ring could not grow */
-    bool no_memory_told;
+    bool refused_told, no_memory_told;
     int socket;                 /* to the stand-in; -1 when it has gone */
     pid_t standin;
     pid_t command;              /* 0 before it was started */
     int command_fd;             /* pidfd of it */
-    char command_was;
+    char command_was;           /* at the last look while the stand-in was stopped; 0: that was not yet */
+    bool standin_stops;         /* of itself, as the command has; else somebody stopped it */
     bool exited;                /* the command has; `status` holds how */
     int status;
     uint64_t born;              /* our start time, as /proc has it */
@@ -270,10 +270,12 @@ static void standin_gone(struct recorder *r)
 {
     close(r->socket);
     r->socket = -1;
-    if (r->exited || r->command_fd < 0)
+    if (r->exited)
         return;
-    syscall(SYS_pidfd_send_signal, r->command_fd, SIGKILL, NULL, 0);
-    poll(&(struct pollfd){ .fd = r->command_fd, .events = POLLIN }, 1, 1000);
+    if (r->command_fd >= 0) {
+        syscall(SYS_pidfd_send_signal, r->command_fd, SIGKILL, NULL, 0);
+        poll(&(struct pollfd){ .fd = r->command_fd, .events = POLLIN }, 1, 1000);
+    }
     command_exited(r, SIGKILL);
 }
 
@@ -287,6 +289,8 @@ static void hear_standin(struct recorder *r)
             command_started(r, m.value);
         else if (m.kind == REC_EXITED)
             command_exited(r, m.value);
+        else if (m.kind == REC_STOPS)
+            r->standin_stops = m.value;
     }
 }
 
@@ -300,10 +304,11 @@ static void mirror_stop(struct recorder *r)
         return;
     }
     char command = process_state(r->command);
+    hear_standin(r); /* it says that it stops before it does */
     if (command != 'T' && command) {
-        if (r->command_was == 'T')
+        if (r->standin_stops || r->command_was == 'T')
             kill(r->standin, SIGCONT);
-        else
+        else if (r->command_was) /* at the first look it may be about to stop */
             syscall(SYS_pidfd_send_signal, r->command_fd, SIGSTOP, NULL, 0);
     }
     r->command_was = command;
@@ -442,6 +447,19 @@ static const char *start(struct recorder *r, char *text, size_t size)
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
+/* What the arena had no room for; once each. */
+static void tell_limits(struct recorder *r)
+{
+    bool refused = atomic_load_explicit(&r->session.arena->refused, memory_order_relaxed); /* the targets' count */
+    bool no_memory = atomic_load_explicit(&r->no_memory, memory_order_relaxed);
+    if (refused && !r->refused_told)
+        gap(r, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
+    if (no_memory && !r->no_memory_told)
+        gap(r, ROW_NULL, ROW_NULL, "shared memory is full: loops record less");
+    r->refused_told |= refused;
+    r->no_memory_told |= no_memory;
+}
+
 static void housekeeping(struct recorder *r)
 {
     int64_t now = now_ns(r);
@@ -454,15 +472,7 @@ static void housekeeping(struct recorder *r)
     process_reap(r->processes, now, process_gone, r);
     mirror_stop(r);
     stalls_ongoing(r->stalls);
-    uint32_t refused = atomic_load_explicit(&r->session.arena->refused, memory_order_relaxed);
-    if (refused != r->refused_told) {
-        gap(r, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
-        r->refused_told = refused;
-    }
-    if (!r->no_memory_told && atomic_load_explicit(&r->no_memory, memory_order_relaxed)) {
-        gap(r, ROW_NULL, ROW_NULL, "shared memory is full: loops record less");
-        r->no_memory_told = true;
-    }
+    tell_limits(r);
     if (now - r->last_sync >= SYNC_EVERY) {
         r->last_sync = now;
         clock_sync(&r->clock);
@@ -518,6 +528,8 @@ static int finish(struct recorder *r)
     int more = 1;
     int64_t end = now_ns(r);
     atomic_store_explicit(&r->session.arena->on, 0, memory_order_relaxed); /* read by every probe */
+    store_meta_int(r->store, "finishing", 1); /* a reader waits from now on, see query.c */
+    store_commit(r->store, true);
     drain_stop(r->drain);
     while (more >= 0)
         pump(r, 100, &more);
@@ -525,6 +537,7 @@ static int finish(struct recorder *r)
     assembler_finish(r->assembler, clock_now(r->clock.kind));
     if (assembler_refused(r->assembler))
         gap(r, ROW_NULL, (int64_t)assembler_refused(r->assembler), "more tasks than can be followed");
+    tell_limits(r);
     process_reap(r->processes, end, process_gone, r);
     process_each(r->processes, put_process, r->store);
 
@@ -603,9 +616,9 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
     }
     for (int more = 0; !over(&r);) {
         pump(&r, 0, &more);
-        housekeeping(&r);
         if (!more)
             wait_for_work(&r);
+        housekeeping(&r);
     }
     int e = finish(&r);
     const char *store_text;

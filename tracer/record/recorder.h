@@ -26,6 +26,7 @@ struct recorder_message {
         REC_FAILED,   /* recorder: it cannot record; text says why */
         REC_STARTED,  /* stand-in: value = pid of the command */
         REC_EXITED,   /* stand-in: value = wait status of the command */
+        REC_STOPS,    /* stand-in: value = 1 it stops itself because the command was stopped, 0 it goes on */
         REC_FINISHED, /* recorder: the file is finished; text = one line about it */
         REC_LIVES_ON  /* recorder: value processes of the tree live on; text = the file */
     } kind;
