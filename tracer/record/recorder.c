@@ -66,6 +66,8 @@ struct recorder {
     uint64_t born;              /* our start time, as /proc has it */
     int64_t last_housekeeping, last_sync, last_scan;
     const char *ended_by;       /* NULL: the last process has gone */
+    bool large_enough;          /* the file has its --max-size: what else is queued is counted, not stored */
+    uint64_t skipped;
     uint64_t bad;
 };
 
@@ -227,6 +229,8 @@ static void handle_batch(struct recorder *r, const struct batch *b)
         thread_begin(r, b);
     else if (!r->slots[b->slot].row)
         return; /* its beginning could not be noted */
+    else if (b->kind == BATCH_EVENTS && r->large_enough)
+        r->skipped += b->n;
     else if (b->kind == BATCH_EVENTS)
         r->bad += assembler_feed(r->assembler, r->slots[b->slot].row, b->events, b->n);
     else if (b->kind == BATCH_THREAD_END)
@@ -248,8 +252,8 @@ static void command_exited(struct recorder *r, int status)
 {
     r->exited = true;
     r->status = status;
-    struct process *p = r->command ? process_find(r->processes, r->command) : NULL;
-    if (!p)
+    struct process *p = r->command && r->processes ? process_find(r->processes, r->command) : NULL;
+    if (!p) /* unknown, or the file is finished already */
         return;
     p->row.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : ROW_NULL;
     p->row.exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : ROW_NULL;
@@ -481,11 +485,12 @@ static void housekeeping(struct recorder *r)
 
 static bool over(struct recorder *r)
 {
+    r->large_enough = r->o->max_size && store_size(r->store) >= r->o->max_size;
     if (stop_asked)
         r->ended_by = "stop";
     else if (r->o->duration && now_ns(r) >= (int64_t)r->o->duration)
         r->ended_by = "duration";
-    else if (r->o->max_size && store_size(r->store) >= r->o->max_size)
+    else if (r->large_enough)
         r->ended_by = "max-size";
     else
         return r->exited && !anybody_left(r);
@@ -522,6 +527,12 @@ static void put_process(void *ctx, struct process *p)
     store_process(ctx, &p->row);
 }
 
+static uint64_t lost(struct recorder *r)
+{
+    struct drain_stats d = drain_stats(r->drain);
+    return d.lost + d.bad + r->bad + r->skipped + store_rows_lost(r->store);
+}
+
 /* Everything that is still in the rings, then the file's end.  0 or -errno. */
 static int finish(struct recorder *r)
 {
@@ -531,12 +542,17 @@ static int finish(struct recorder *r)
     store_meta_int(r->store, "finishing", 1); /* a reader waits from now on, see query.c */
     store_commit(r->store, true);
     drain_stop(r->drain);
-    while (more >= 0)
+    while (more >= 0) {
         pump(r, 100, &more);
+        store_commit(r->store, false);
+    }
     stalls_settle(r->stalls, true);
     assembler_finish(r->assembler, clock_now(r->clock.kind));
     if (assembler_refused(r->assembler))
         gap(r, ROW_NULL, (int64_t)assembler_refused(r->assembler), "more tasks than can be followed");
+    store_make_room(r->store);
+    if (r->skipped)
+        gap(r, ROW_NULL, (int64_t)r->skipped, "max-size reached");
     tell_limits(r);
     process_reap(r->processes, end, process_gone, r);
     process_each(r->processes, put_process, r->store);
@@ -545,7 +561,7 @@ static int finish(struct recorder *r)
     struct watch_stats w = watch_stats(r->watch);
     store_meta_int(r->store, "duration_ns", end);
     store_meta_int(r->store, "events", (int64_t)d.events);
-    store_meta_int(r->store, "lost", (int64_t)(d.lost + d.bad + r->bad + store_rows_lost(r->store)));
+    store_meta_int(r->store, "lost", (int64_t)lost(r));
     store_meta_int(r->store, "spilled", (int64_t)d.spilled);
     store_meta_int(r->store, "stack_samples", (int64_t)w.samples);
     store_meta_int(r->store, "stack_refused", (int64_t)w.refused);
@@ -565,18 +581,17 @@ static int finish(struct recorder *r)
 static void sum_up(struct recorder *r, char *text, size_t size)
 {
     struct stalls_summary s = stalls_summary(r->stalls);
-    struct drain_stats d = drain_stats(r->drain);
     double seconds = (double)now_ns(r) / 1e9;
     if (!r->loops)
         snprintf(text, size, "%s: no event loop seen in %.1f s; `loopscope report %s` says why that can be", r->o->file,
                  seconds, r->o->file);
     else if (!s.n)
         snprintf(text, size, "%s: no stall in %.1f s of %lld loop%s, %llu lost", r->o->file, seconds,
-                 (long long)r->loops, r->loops == 1 ? "" : "s", (unsigned long long)d.lost);
+                 (long long)r->loops, r->loops == 1 ? "" : "s", (unsigned long long)lost(r));
     else
         snprintf(text, size, "%s: %lld stall%s in %.1f s, worst %.1f ms, %s; %llu lost; see `loopscope report %s`",
                  r->o->file, (long long)s.n, s.n == 1 ? "" : "s", seconds, (double)s.longest / 1e6, s.detail,
-                 (unsigned long long)d.lost, r->o->file);
+                 (unsigned long long)lost(r), r->o->file);
 }
 
 static void end(struct recorder *r)
@@ -589,6 +604,7 @@ static void end(struct recorder *r)
     store_close(r->store);
     session_remove(&r->session);
     free(r->slots);
+    r->processes = NULL;
 }
 
 int recorder_run(const struct recorder_options *options, int socket, pid_t root)
@@ -628,6 +644,7 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
                  e ? strerror(-e) : store_text, options->file);
     else
         sum_up(&r, text, sizeof text);
+    end(&r);
     if (!r.exited) { /* a limit ended the recording, not the command: wait for it, so that it is told at its end */
         while (r.socket >= 0 && !r.exited) {
             poll(&(struct pollfd){ .fd = r.socket, .events = POLLIN }, 1, 100);
@@ -636,6 +653,5 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
         }
     }
     tell(&r, failed ? REC_FAILED : REC_FINISHED, 0, text);
-    end(&r);
     return failed;
 }

@@ -70,7 +70,8 @@ static int repair(sqlite3 *db, char *ret_text, size_t size)
     int r = check(db, ret_text, size);
     if (r < 0)
         return r;
-    if (number(db, "SELECT value FROM meta WHERE key='finalized'") == 1) {
+    if (number(db, "SELECT value FROM meta WHERE key='finalized'") == 1 &&
+        !number(db, "SELECT value FROM meta WHERE key='unfinished'")) {
         store_exec(db, "PRAGMA journal_mode=DELETE");
         snprintf(ret_text, size, "whole: nothing to repair");
         return 0;

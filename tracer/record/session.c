@@ -89,18 +89,18 @@ static uint64_t ring_records(size_t bytes)
     return n;
 }
 
-/* Memory behind bytes [from, to) of a ring, both multiples of a page unless the ring is smaller than one. */
+/* Memory (on a disk: blocks) behind bytes [from, to) of a ring. */
 static int populate(struct session *s, uint32_t slot, uint64_t from, uint64_t to)
 {
-    uint64_t ring_bytes = s->records * sizeof(struct ls_event);
-    char *ring = (char *)s->arena + s->size - (s->slots - slot) * ring_bytes;
-    uint64_t off = (uintptr_t)(ring + from) & 4095; /* rings smaller than a page: round outwards */
-    if (!madvise(ring + from - off, (to - from + off + 4095) & ~(uint64_t)4095, MADV_POPULATE_WRITE))
+    uint64_t at = s->size - (s->slots - slot) * s->records * sizeof(struct ls_event) + from;
+    if (!fallocate(s->fd, 0, (off_t)at, (off_t)(to - from)))
         return 0;
-    if (errno != EINVAL) /* EFAULT: no memory to be had behind it */
+    if (errno != EOPNOTSUPP)
         return -ENOSPC;
-    struct statvfs vfs; /* Linux before 5.14: touching would be the same SIGBUS, in us; judge by the space that is left */
-    return !statvfs(s->dir, &vfs) && vfs.f_blocks && (uint64_t)vfs.f_bavail * vfs.f_frsize < 2 * (to - from) ? -ENOSPC : 0;
+    char *page = (char *)s->arena + (at & ~(uint64_t)4095);
+    if (!madvise(page, (to - from + (at & 4095) + 4095) & ~(uint64_t)4095, MADV_POPULATE_WRITE))
+        return 0;
+    return -ENOSPC; /* EFAULT: there is none.  EINVAL: a kernel before 5.14, where touching would be the same SIGBUS, in us */
 }
 
 /* Memory behind a ring's first n records. */
@@ -150,7 +150,7 @@ static int make_arena(struct session *s, const struct session_options *o)
         map = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         r = map == MAP_FAILED ? errno : 0;
     }
-    close(fd);
+    s->fd = fd;
     if (r)
         return -r;
     s->arena = map;
@@ -174,7 +174,7 @@ static int make_arena(struct session *s, const struct session_options *o)
 
 static int create_in(const char *base, const struct session_options *options, struct session *ret_session)
 {
-    struct session s = { .lock_fd = -1 };
+    struct session s = { .lock_fd = -1, .fd = -1 };
     int r = 0;
     if (snprintf(s.dir, sizeof s.dir, "%s/" DIR_PREFIX "XXXXXX", base) >= (int)sizeof s.dir)
         return -ENAMETOOLONG;
@@ -217,5 +217,7 @@ void session_remove(struct session *s)
     remove_session_dir(s->dir);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
-    *s = (struct session){ .lock_fd = -1 };
+    if (s->fd >= 0)
+        close(s->fd);
+    *s = (struct session){ .lock_fd = -1, .fd = -1 };
 }

@@ -11,6 +11,7 @@
 struct session {
     char dir[PATH_MAX - 8], path[PATH_MAX]; /* path: the arena, what LOOPSCOPE_SESSION holds */
     int lock_fd;                        /* held while the recorder lives */
+    int fd;                             /* of the arena, for memory behind its rings */
     struct ls_arena *arena;
     size_t size;
     uint64_t slots, records; /* of the arena and of a ring; our copies, the arena is the target's to write */

@@ -23,6 +23,8 @@
 #define COMMIT_EVERY (200 * MS)
 #define RETRY_EVERY  (1000 * MS)
 #define PAGE         65536
+#define PAGE_SMALL   4096       /* where there is little room: each table and index takes a page at least */
+#define LITTLE_ROOM  (64 << 20)
 #define RESERVE_MAX  (32 << 20)
 #define ROW_BYTES    40 /* in the file, about */
 
@@ -447,16 +449,21 @@ static int keep_old(const char *path)
 }
 
 /* Room that is given back when the disk is full and the file has to be finished, in a file without a name. */
-static off_t hold_reserve(struct store *s)
+static off_t hold_reserve(struct store *s, int *ret_page)
 {
     char dir[4200];
     struct statvfs fs;
+    *ret_page = PAGE;
     snprintf(dir, sizeof dir, "%s", s->path);
     char *slash = strrchr(dir, '/');
     snprintf(slash ? slash + (slash == dir) : dir, 2, "%s", slash ? "" : ".");
-    if (statvfs(dir, &fs) < 0)
+    if (statvfs(dir, &fs) < 0 || !fs.f_blocks) /* a tmpfs without a limit says 0 */
         return RESERVE_MAX;
-    uint64_t share = (uint64_t)fs.f_bavail * fs.f_frsize / 16;
+    uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize, share = room / 16;
+    if (room < LITTLE_ROOM) {
+        *ret_page = PAGE_SMALL;
+        share = room / 6;
+    }
     off_t size = share < RESERVE_MAX ? (off_t)share : RESERVE_MAX;
     s->reserve = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (s->reserve >= 0 && fallocate(s->reserve, 0, 0, size) < 0) {
@@ -476,18 +483,18 @@ static void free_reserve(struct store *s)
 static int open_db(struct store *s)
 {
     char pragmas[256];
-    int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int page, rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return rc;
     /* The log is kept so small (in pages before it is taken into the file, and in rows a commit) that the reserve has
      * room for what it holds. */
-    off_t reserve = hold_reserve(s);
-    long pages = (long)(reserve / PAGE / 2);
-    s->tx_max = (uint64_t)reserve / 2 / ROW_BYTES;
+    off_t reserve = hold_reserve(s, &page);
+    long pages = (long)(reserve / page / 3), most = 128 * (PAGE / page);
+    s->tx_max = (uint64_t)reserve / 3 / ROW_BYTES;
     snprintf(pragmas, sizeof pragmas,
-             "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;"
+             "PRAGMA synchronous=OFF; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA cache_size=-16000;"
              "PRAGMA wal_autocheckpoint=%ld; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",
-             PAGE, pages < 4 ? 4 : pages > 128 ? 128 : pages);
+             page, pages < 4 ? 4 : pages > most ? most : pages);
     sqlite3_busy_timeout(s->db, 2000);
     rc = store_exec(s->db, pragmas);
     if (rc == SQLITE_OK)
@@ -574,9 +581,21 @@ static void close_rows(struct store *s)
     store_batch_close(&s->lod);
 }
 
+void store_make_room(struct store *s)
+{
+    if (s->reserve < 0)
+        return;
+    free_reserve(s);
+    store_commit(s, true);
+    if (s->failing) { /* the log may still be too large for a row more; what of it goes into the file need not stay there */
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        store_commit(s, true);
+    }
+}
+
 int store_finish(struct store *s)
 {
-    free_reserve(s);
+    store_make_room(s);
     summary_close_all(s->summary);
     store_commit(s, true);
     close_rows(s);

@@ -39,6 +39,8 @@ void store_commit(struct store *s, bool now);
 int64_t store_size(struct store *s);           /* bytes in the file by now */
 int store_error(struct store *s, const char **ret_text); /* 0, or -errno of the first failure */
 uint64_t store_rows_lost(struct store *s);
+/* Gives back the room that was held for the end, so that the last rows, which say how it ended, fit on a full disk. */
+void store_make_room(struct store *s);
 /* Indexes, summaries, derived columns, ANALYZE, checkpoint, journal_mode=DELETE, finalized=1.  0 or -errno. */
 int store_finish(struct store *s);
 void store_close(struct store *s);

@@ -41,6 +41,12 @@ static const char fd_victims[] =
     "   WHERE i.loop = stall.loop AND i.t > stall.t ORDER BY i.t LIMIT 1)"
     " WHERE loop IS NOT NULL AND dur IS NOT NULL AND loop NOT IN (SELECT loop FROM task WHERE loop IS NOT NULL)";
 
+/* `unfinished`: an index or a summary is missing, repair can still make it. */
+static const char parts_missing[] = "DELETE FROM meta WHERE key='finishing';"
+                                    "INSERT OR REPLACE INTO meta VALUES('finalized',1),('unfinished',1)";
+static const char all_there[] = "DELETE FROM meta WHERE key IN ('finishing','unfinished');"
+                                "INSERT OR REPLACE INTO meta VALUES('finalized',1)";
+
 static int transaction(sqlite3 *db, int (*part)(sqlite3 *db, const void *arg), const void *arg)
 {
     int rc = store_exec(db, "BEGIN");
@@ -293,7 +299,7 @@ int store_finish_db(sqlite3 *db)
     if ((rc = transaction(db, run_sql, "PRAGMA analysis_limit=400; ANALYZE")) != SQLITE_OK && first == SQLITE_OK)
         first = rc;
     int error = store_errno(db, first);
-    rc = transaction(db, run_sql, "INSERT OR REPLACE INTO meta VALUES('finalized',1)");
+    rc = transaction(db, run_sql, error ? parts_missing : all_there);
     if (rc != SQLITE_OK && !error)
         error = store_errno(db, rc);
     rc = to_one_file(db);
