@@ -55,9 +55,10 @@ void ls_probe_loop(const char *name)
         if (!probe_claim(LOOP_RUNTIME, name))
             return;
     } else {
-        probe_kind(LOOP_RUNTIME, name, probe_now());
+        s->since = probe_now();
+        probe_kind(LOOP_RUNTIME, name, s->since);
     }
-    probe_leave_poll(s, probe_now()); /* until its first poll it runs what is ready: busy from here */
+    probe_leave_poll(s, s->since); /* busy from EV_LOOP on: until its first poll it runs what is ready */
 }
 
 void ls_probe_loop_end(void)

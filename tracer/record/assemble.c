@@ -149,10 +149,18 @@ static size_t on_loop(struct assembler *a, struct thread *t, const struct group 
     if (g->head->flags >= LOOP_KINDS)
         return 1;
     t->left = g->head->flags == LOOP_NONE;
-    if (t->left)
+    if (t->left) {
         close_turn(a, t, at);
-    else
-        name_loop(a, t, g->head->flags, text_of(g, text), at);
+        return 0;
+    }
+    name_loop(a, t, g->head->flags, text_of(g, text), at);
+    if (g->head->flags == LOOP_RUNTIME && !t->open) { /* it runs what is ready before its first poll */
+        t->turn = (struct row_iteration){ .t = at, .ready = ROW_NULL, .max_ready = ROW_NULL, .timeout = ROW_NULL };
+        t->open = true;
+        t->in_gap = false;
+        t->since = g->head->time;
+        t->busy_from = at;
+    }
     return 0;
 }
 
