@@ -269,6 +269,18 @@ Test(drain, a_process_told_as_gone_is_ended_at_once)
     cr_assert_eq(drain_stats(d).live, 1);
 }
 
+Test(drain, a_thread_that_was_dead_before_we_saw_it_is_found)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    claim(1, 1, pid, pid);
+    d = drain_start(arena, "/tmp", 1 << 20);
+    expect(BATCH_THREAD_BEGIN);
+    expect(BATCH_THREAD_END);
+}
+
 Test(drain, a_thread_that_died_without_a_word_is_found)
 {
     int hold[2];

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "group.h"
+#include "proc.h"
 #include "spill.h"
 
 #define CHUNK       4096u       /* records a batch at most; more than the longest group has */
@@ -393,14 +394,35 @@ static void bury(struct drain *d, uint32_t slot, uint32_t state)
     set_free(ls_arena_slot(d->arena, slot), state);
 }
 
+struct inner_pids { /* of one check; read when first needed */
+    pid_t *pid;
+    int n;
+    bool read;
+};
+
+/* Does a process in another pid namespace call itself so?  When that cannot be found out, it may. */
+static bool lives_elsewhere(struct inner_pids *inner, int32_t pid)
+{
+    if (!inner->read) {
+        inner->read = true;
+        inner->n = proc_inner_pids(&inner->pid);
+    }
+    for (int i = 0; i < inner->n; i++)
+        if (inner->pid[i] == pid)
+            return true;
+    return inner->n < 0;
+}
+
 /* A thread is dead when /proc does not have it at two checks, and it did nothing in between.  (Two, because inside a
- * pid namespace another thread may have borne its number.) */
-static bool looks_dead(struct lane *l, const struct ls_slot *s)
+ * pid namespace another thread may have borne its number.)  One that /proc never had was dead before we saw it, or it is
+ * in such a namespace. */
+static bool looks_dead(struct lane *l, const struct ls_slot *s, struct inner_pids *inner)
 {
     uint64_t head = atomic_load_explicit(&s->head, memory_order_relaxed); /* compared only, no record is read by it */
     uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed); /* likewise */
-    bool dead = l->replaced || (l->known_here && !in_proc(l->pid, l->tid));
-    bool sure = dead && l->suspect && head == l->suspect_head && word == l->suspect_word;
+    bool dead = l->replaced || !in_proc(l->pid, l->tid);
+    bool sure = dead && l->suspect && head == l->suspect_head && word == l->suspect_word &&
+                (l->replaced || l->known_here || !lives_elsewhere(inner, l->pid));
     l->suspect = dead;
     l->suspect_head = head;
     l->suspect_word = word;
@@ -409,12 +431,14 @@ static bool looks_dead(struct lane *l, const struct ls_slot *s)
 
 static void check_dead(struct drain *d)
 {
+    struct inner_pids inner = { 0 };
     for (uint32_t i = 0; i < d->slots; i++) {
-        if (d->lane[i].tracked && looks_dead(&d->lane[i], ls_arena_slot(d->arena, i)))
+        if (d->lane[i].tracked && looks_dead(&d->lane[i], ls_arena_slot(d->arena, i), &inner))
             bury(d, i, SLOT_LIVE);
         else if (d->lane[i].tracked && d->back) /* there may be memory again, for a writer that stopped for want of it */
             d->back(d->back_ctx, i, d->lane[i].tail);
     }
+    free(inner.pid);
 }
 
 static void bury_gone(struct drain *d)
@@ -513,7 +537,8 @@ static void *drain_main(void *arg)
         if (busy)
             last_busy = now;
         bury_gone(d);
-        if (now - checked >= CHECK_EVERY) {
+        /* Only this thread counts them.  Where slots are wanted, the dead must not keep them for long. */
+        if (now - checked >= (d->stats.live * 2 > d->slots ? CHECK_EVERY / 4 : CHECK_EVERY)) {
             check_dead(d);
             checked = now;
         }

@@ -326,6 +326,39 @@ int proc_find_in_namespace(pid_t pid, pid_t tid, const struct proc_file *file, p
     return e;
 }
 
+int proc_inner_pids(pid_t **ret_pids)
+{
+    DIR *dir = opendir("/proc");
+    pid_t *pids = NULL;
+    int n = 0, room = 0;
+    if (!dir)
+        return -errno;
+    for (struct dirent *d; (d = readdir(dir));) {
+        char path[64];
+        pid_t p = number_name(d), inner;
+        if (!p)
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/status", (int)p);
+        inner = innermost_pid(path);
+        if (!inner || inner == p)
+            continue;
+        if (n == room) {
+            room = room ? 2 * room : 64;
+            pid_t *more = realloc(pids, (size_t)room * sizeof *pids);
+            if (!more) {
+                free(pids);
+                closedir(dir);
+                return -ENOMEM;
+            }
+            pids = more;
+        }
+        pids[n++] = inner;
+    }
+    closedir(dir);
+    *ret_pids = pids;
+    return n;
+}
+
 /* Whether the comma-separated list of controllers holds "cpu". */
 static bool has_cpu(const char *list, const char *end)
 {

@@ -62,6 +62,9 @@ int proc_maps_file(pid_t pid, const struct proc_file *file);
  * 0 or -ESRCH. */
 int proc_find_in_namespace(pid_t pid, pid_t tid, const struct proc_file *file, pid_t *ret_pid, pid_t *ret_tid);
 
+/* What the processes that live in pid namespaces below ours call themselves: how many, or -errno.  The caller frees. */
+int proc_inner_pids(pid_t **ret_pids);
+
 /* The cpu.stat of the process's cgroup (v2, else v1): 0 or -errno. */
 int proc_cpu_stat_path(pid_t pid, char ret_path[static PROC_PATH]);
 /* How long its threads were throttled in all, and whether a quota is at work at all. */

@@ -201,7 +201,9 @@ static void prove(struct watch *w, struct watched *v, ticks_t now)
     ns_t throttled;
     int maps = w->file_known ? proc_maps_file(v->pid, &w->file) : -ENOENT;
     v->unproven = false;
-    if (maps != 1 && maps != -EACCES && maps != -EPERM && w->file_known) {
+    /* Not allowed to look: another user's process, which the target may have become; or one of our namespace that has
+     * the number which the target has in its own. */
+    if (maps != 1 && w->file_known) {
         if (now < w->next_find) {
             v->unproven = true;
             return;
@@ -284,7 +286,7 @@ static void open_stall(struct watch *w, struct watched *v, const struct snapshot
                                     .pid = v->pid,
                                     .tid = v->tid,
                                     .first = st->base.time,
-                                    .last = l->time,
+                                    .last = l->known ? l->time : s->since, /* who is not seen may have died */
                                     .sleep_syscall = -1,
                                     .no_stack = v->no_stack };
     pthread_mutex_lock(&w->mutex);
@@ -306,7 +308,8 @@ static bool is_stopped(const struct look *l)
 static void add_evidence(struct watch *w, struct stall *st, const struct look *l)
 {
     struct watch_note *n = &st->note;
-    n->last = l->time;
+    if (l->known)
+        n->last = l->time;
     if (l->known && st->base.known) {
         n->sched_known = l->proc.sched_known && st->base.proc.sched_known;
         n->cpu = grown(st->base.proc.cpu, l->proc.cpu);
@@ -383,8 +386,11 @@ static void job_done(struct watch *w, struct watched *v)
 /* It may have executed another program since it was adopted: that one is none of ours. */
 static bool still_proven(struct watch *w, struct watched *v)
 {
-    if (proc_maps_file(v->pid, &w->file) == 1)
+    int maps = proc_maps_file(v->pid, &w->file);
+    if (maps == 1)
         return true;
+    if (maps != 0 && maps != -ENOENT && maps != -ESRCH)
+        return false; /* we could not look (out of descriptors): that says nothing */
     struct ls_slot *slot = ls_arena_slot(w->arena, v->index);
     uint32_t live = SLOT_LIVE;
     v->gone = true;

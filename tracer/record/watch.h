@@ -17,7 +17,8 @@ struct watch_note {
     uint32_t slot, generation;
     ticks_t since;            /* the busy period began: slot->since, and EV_POLL.time of the poll that opened it */
     pid_t pid, tid;           /* as /proc has them here */
-    ticks_t first, last;      /* first and last look at it; the counters below are differences between them */
+    ticks_t first, last;      /* first and last look at it; the counters below are differences between them.  last is
+                                 `since` while /proc has not shown the thread: it may be dead */
     ns_t cpu, runq;           /* schedstat: on a CPU; runnable but not on one */
     bool sched_known;
     uint64_t majflt;
