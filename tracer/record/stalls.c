@@ -21,6 +21,7 @@
 #define CALLS_KEPT   512                     /* of one busy period; shorter ones beyond are only summed by the judge's share */
 #define PENDING_WAIT (3 * 1000000000ll)      /* a note that has not come by then will not */
 #define DEATH_WAIT_MS 200
+#define DEATHS_WAITED 5                      /* in a row without an answer; then nobody is waited for */
 #define FULL_STACKS  5                       /* samples stored a minute for one place */
 #define PLACES       256
 #define LASTING      (1000 * 1000 * 1000ull) /* a stall is told before its end when it has lasted this long */
@@ -76,6 +77,7 @@ struct stalls {
     struct pending *pending;
     int n_pending, cap_pending;
     int64_t next_stall, next_sample, next_notice;
+    int deaths_unseen;
     struct place_count places[PLACES];
     struct stalls_summary summary;
 };
@@ -348,6 +350,18 @@ static const struct kept_call *longest_with_stack(const struct pending *p, int64
     return best;
 }
 
+/* In a pid namespace a process calls itself by another number than /proc does; the watchdog has found out which. */
+static void use_map_of(struct stalls *s, struct process *p, pid_t pid)
+{
+    if (pid == p->pid || (p->map && module_map_pid(p->map) == pid))
+        return;
+    struct module_map *map = module_map_open(s->files, pid);
+    if (!map)
+        return;
+    module_map_close(p->map);
+    p->map = map;
+}
+
 /* The stacks of a note's samples; returns how many there are. */
 static int add_samples(struct stalls *s, struct thread_state *t, const struct watch_note *note, int64_t *ret_stacks,
                        bool *ret_partial)
@@ -362,6 +376,8 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
 {
     int64_t stacks[WATCH_SAMPLES];
     bool partial[WATCH_SAMPLES];
+    if (note && note->n_samples)
+        use_map_of(s, p->thread->process, note->pid);
     int n = note ? add_samples(s, p->thread, note, stacks, partial) : 0;
 
     struct place place = { .stack = ROW_NULL };
@@ -426,8 +442,12 @@ ticks_t stalls_killed(struct stalls *s, int64_t thread, ticks_t since)
     struct thread_state *t = thread_of(s, thread);
     struct watch_note note;
     int r = 0;
-    for (int i = 0; t && i < DEATH_WAIT_MS / 5 && !(r = take_note(s, t, since, &note)); i++)
+    for (int i = 0; t && i < DEATH_WAIT_MS / 5 && !(r = take_note(s, t, since, &note)); i++) {
+        if (s->deaths_unseen == DEATHS_WAITED) /* hundreds may have died at once */
+            break;
         nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+    }
+    s->deaths_unseen = r ? 0 : s->deaths_unseen + (s->deaths_unseen < DEATHS_WAITED);
     if (r <= 0 || !(t->note = malloc(sizeof note)))
         return since;
     *t->note = note;
@@ -473,7 +493,7 @@ void stalls_ongoing(struct stalls *s)
     ticks_t now = clock_now(s->o.clock->kind);
     for (int i = 0; i < n; i++) {
         struct thread_state *t = thread_of_note(s, &notes[i]);
-        if (!t || notes[i].since <= t->closed)
+        if (!t || notes[i].since <= t->closed || notes[i].last <= notes[i].since) /* the last: it may be dead */
             continue;
         if (!t->ongoing_id || t->ongoing_since != notes[i].since) {
             t->ongoing_id = ++s->next_stall;
