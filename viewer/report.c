@@ -13,6 +13,7 @@
 #define INDENT     13 /* where the lines under a stall begin */
 #define LINES_MAX  24 /* of trust, and of lints */
 #define STACK_LINES 2
+#define HELD_UP_LEAST 1000000 /* ns in all */
 
 struct page {
     FILE *f;
@@ -233,6 +234,8 @@ static int held_up(const struct report_data *d, const struct place *pl, char *re
     bool tasks = s->loop >= 0 && strcmp(d->loops[s->loop].kind, "runtime") == 0;
     if (pl->victims <= (tasks ? 0 : pl->n))
         return 0; /* one event after a stall is only what the loop went on with */
+    if (tasks && pl->victim_sum < HELD_UP_LEAST)
+        return 0; /* ready for a moment when it was over */
     if (tasks)
         snprintf(ret_text, (size_t)size, "held up %s, %s in all", human_plural(pl->victims, "task", "tasks").s,
                  human_duration(pl->victim_sum).s);
