@@ -72,7 +72,8 @@ static _Noreturn void become_recorder(const struct recorder_options *o, int sock
 }
 
 /* Starts the recorder and waits until it is ready: 0 and the arena's path, else a message was printed. */
-static int start_recorder(const struct recorder_options *o, int *ret_socket, struct recorder_message *ret_ready)
+static int start_recorder(const struct recorder_options *o, int *ret_socket, pid_t *ret_pid,
+                          struct recorder_message *ret_ready)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -90,6 +91,7 @@ static int start_recorder(const struct recorder_options *o, int *ret_socket, str
     if (ret_ready->kind != REC_READY)
         return complain(EXIT_OWN, "record: %s", ret_ready->text);
     *ret_socket = pair[0];
+    *ret_pid = pid;
     return 0;
 }
 
@@ -104,34 +106,30 @@ static void set_environment(const char *preload, const char *arena)
     setenv(LS_SESSION_ENV, arena, 1);
 }
 
-/* Forks and execs.  0 and its pid; else the exit code that env(1) would give, after a message. */
-static int start_command(char **argv, const char *preload, const char *arena, pid_t *ret_pid)
+/* Forks and execs.  0 and its pid, and where exec's error will be read: nothing, when there was none. */
+static int start_command(char **argv, const char *preload, const char *arena, pid_t *ret_pid, int *ret_report)
 {
-    int report[2], error = 0;
+    int report[2];
     if (pipe2(report, O_CLOEXEC))
         return complain(EXIT_OWN, "record: pipe: %s", strerror(errno));
-    pid_t pid = fork();
+    pid_t pid = standin_fork();
     if (!pid) {
-        set_environment(preload, arena);
-        standin_child();
+        if (preload)
+            set_environment(preload, arena);
         execvp(argv[0], argv);
-        error = errno;
+        int error = errno;
         if (write(report[1], &error, sizeof error) != sizeof error)
             _exit(EXIT_OWN);
         _exit(EXIT_CANNOT);
     }
-    if (pid < 0)
-        error = errno;
     close(report[1]);
-    bool failed = pid < 0 || read(report[0], &error, sizeof error) == sizeof error;
-    close(report[0]);
+    if (pid < 0) {
+        close(report[0]);
+        return complain(EXIT_OWN, "record: cannot start '%s': %s", argv[0], strerror(errno));
+    }
     *ret_pid = pid;
-    if (!failed)
-        return 0;
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    return complain(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0],
-                    strerror(error));
+    *ret_report = report[0];
+    return 0;
 }
 
 /* What the recorder says at the end, to the user. */
@@ -173,23 +171,29 @@ static int run(const void *values, int argc, char **argv)
         .ring_bytes = (size_t)v->buffer,
         .argv = argv,
     };
-    int socket = -1, r;
+    int socket = -1, report = -1, r, error;
     struct recorder_message ready;
-    pid_t command = 0;
+    pid_t command = 0, recorder = 0;
     char path[PATH_MAX];
     if ((r = target_find(argv[0], path, sizeof path)))
         return complain(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0], strerror(-r));
     standin_prepare();
-    if ((r = start_recorder(&o, &socket, &ready)))
+    if ((r = start_recorder(&o, &socket, &recorder, &ready)))
         return r;
-    if ((r = start_command(argv, preload, ready.text, &command))) {
+    if ((r = start_command(argv, target_fits(path) ? preload : NULL, ready.text, &command, &report))) {
         recorder_send(socket, REC_EXITED, r << 8, NULL);
         recorder_receive(socket, &ready);
         return r;
     }
     recorder_send(socket, REC_STARTED, command, NULL);
-    int status = standin_wait(command);
+    standin_let_go(socket, report);
+    int status = standin_wait(command, recorder, socket);
     recorder_send(socket, REC_EXITED, status, NULL);
+    if (read(report, &error, sizeof error) == sizeof error) {
+        recorder_receive(socket, &ready);
+        return complain(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0],
+                        strerror(error));
+    }
     tell_end(socket, v);
     standin_exit(status);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "tracer/misfit.h"
 
 #define PRELOAD "libloopscope-preload.so"
 
@@ -113,6 +114,15 @@ static bool script_interpreter(int fd, char *ret_path, size_t size)
     return word && !target_find(word, ret_path, size);
 }
 
+bool target_fits(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool fits = !misfit(fd, pread);
+    if (fd >= 0)
+        close(fd);
+    return fits;
+}
+
 void target_warn(const char *command)
 {
     char path[PATH_MAX], next[PATH_MAX];
@@ -131,6 +141,7 @@ void target_warn(const char *command)
         return;
     }
     struct image im = examine(fd);
+    bool fits = !misfit(fd, pread);
     close(fd);
     const char *why = NULL;
     if (im.other_machine)
@@ -142,6 +153,8 @@ void target_warn(const char *command)
         why = "is a Go program: it makes most system calls itself, so its loop cannot be seen";
     else if ((st.st_mode & (S_ISUID | S_ISGID)) && st.st_uid != geteuid())
         why = "is setuid: the loader ignores the preload in it; run it as its owner";
+    else if (!fits)
+        why = "is built with AddressSanitizer, which lets no library come before its own: it runs without the preload";
     if (why)
         complain(0, "record: %s %s", path, why);
 }

@@ -4,7 +4,6 @@
  * the program would stop: there the two variables that make it ours are left out.
  *
  * All of this may run in a child of vfork: system calls and the stack only. */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../misfit.h"
 #undef EV_NONE /* elf.h: a version of ELF; event.h: no event */
 #include "wrap.h"
 
@@ -107,62 +107,15 @@ static bool reachable_by_bits(char *path)
     return may(path, 4);
 }
 
-/* Does the dynamic section of this 64-bit file name AddressSanitizer's runtime? */
-static bool needs_asan(int fd, const Elf64_Ehdr *head)
+static bool misfit_fd(int fd)
 {
-    Elf64_Phdr ph[16];
-    int n = head->e_phnum < 16 ? head->e_phnum : 16;
-    if (head->e_phentsize != sizeof(*ph) ||
-        REAL(pread)(fd, ph, sizeof(*ph) * (size_t)n, (off_t)head->e_phoff) != (ssize_t)sizeof(*ph) * n)
-        return false;
-    const Elf64_Phdr *dynamic = NULL;
-    for (int i = 0; i < n; i++)
-        if (ph[i].p_type == PT_DYNAMIC)
-            dynamic = &ph[i];
-    Elf64_Dyn dyn[96];
-    if (!dynamic)
-        return false;
-    size_t size = dynamic->p_filesz < sizeof(dyn) ? dynamic->p_filesz : sizeof(dyn);
-    ssize_t got = REAL(pread)(fd, dyn, size, (off_t)dynamic->p_offset);
-    int entries = got < 0 ? 0 : (int)((size_t)got / sizeof(*dyn));
-    uint64_t strings = 0;
-    for (int i = 0; i < entries; i++)
-        if (dyn[i].d_tag == DT_STRTAB)
-            strings = dyn[i].d_un.d_ptr;
-    for (int i = 0; i < n; i++)
-        if (ph[i].p_type == PT_LOAD && strings >= ph[i].p_vaddr && strings - ph[i].p_vaddr < ph[i].p_filesz) {
-            strings = strings - ph[i].p_vaddr + ph[i].p_offset;
-            break;
-        }
-    for (int i = 0; i < entries && dyn[i].d_tag != DT_NULL; i++) {
-        char name[8] = "";
-        if (dyn[i].d_tag == DT_NEEDED &&
-            REAL(pread)(fd, name, sizeof(name), (off_t)(strings + dyn[i].d_un.d_val)) == sizeof(name) &&
-            memcmp(name, "libasan.", sizeof(name)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Is this an ELF file that our library does not fit?  What cannot be read or is a script is taken to fit. */
-static bool misfit(int fd)
-{
-    Elf64_Ehdr head, own = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64 } };
-#if defined __x86_64__
-    own.e_machine = EM_X86_64;
-#elif defined __aarch64__
-    own.e_machine = EM_AARCH64;
-#endif
-    if (fd < 0 || REAL(pread)(fd, &head, sizeof(head), 0) < (ssize_t)sizeof(Elf32_Ehdr) ||
-        memcmp(head.e_ident, own.e_ident, SELFMAG) != 0)
-        return false;
-    return head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != own.e_machine || needs_asan(fd, &head);
+    return misfit(fd, REAL(pread));
 }
 
 static bool misfit_at(int dir, const char *path)
 {
     int fd = REAL(openat)(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool bad = misfit(fd);
+    bool bad = misfit_fd(fd);
     if (fd >= 0)
         REAL(close)(fd);
     return bad;
@@ -198,8 +151,8 @@ static bool misfit_on_path(const char *file, char *const *envp)
 static bool does_not_fit(const struct exec *e, char *const *envp)
 {
     switch (e->kind) {
-    case EXEC_FD: return misfit(e->fd);
-    case EXEC_AT: return e->file[0] ? misfit_at(e->fd, e->file) : misfit(e->fd);
+    case EXEC_FD: return misfit_fd(e->fd);
+    case EXEC_AT: return e->file[0] ? misfit_at(e->fd, e->file) : misfit_fd(e->fd);
     case EXEC_VE:
     case EXEC_SPAWN: return misfit_at(AT_FDCWD, e->file);
     case EXEC_VPE:

@@ -312,8 +312,9 @@ static void mirror_stop(struct recorder *r)
     if (command != 'T' && command) {
         if (r->standin_stops || r->command_was == 'T')
             kill(r->standin, SIGCONT);
-        else if (r->command_was) /* at the first look it may be about to stop */
-            syscall(SYS_pidfd_send_signal, r->command_fd, SIGSTOP, NULL, 0);
+        else if (r->command_was && /* at the first look it may be about to stop */
+                 !syscall(SYS_pidfd_send_signal, r->command_fd, SIGSTOP, NULL, 0))
+            command = 'T';
     }
     r->command_was = command;
 }
