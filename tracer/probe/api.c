@@ -149,7 +149,7 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
         return;
     }
     atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* read by the watchdog, as a hint */
-    ring_emit(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
+    ring_emit_fast(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
 }
 
 void ls_probe_wake(uint32_t task, uint32_t waker)

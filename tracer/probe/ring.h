@@ -80,12 +80,9 @@ static inline bool ring_fast(const struct probe_self *s)
     return false;
 #endif
 }
-static inline void ring_emit(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
+/* After ring_fast said yes. */
+static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {
-    if (unlikely(!ring_fast(s))) {
-        ring_emit_slow(head, a, b);
-        return;
-    }
     s->pushing = 1;
     atomic_signal_fence(memory_order_seq_cst); /* as in ring_enter */
     struct ls_event *e = ring_at(s, s->head);
@@ -96,6 +93,13 @@ static inline void ring_emit(struct probe_self *s, uint64_t head, uint64_t a, ui
     e->a = a;
     e->b = b;
     ring_leave(s, 1);
+}
+static inline void ring_emit(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
+{
+    if (likely(ring_fast(s)))
+        ring_emit_fast(s, head, a, b);
+    else
+        ring_emit_slow(head, a, b);
 }
 
 /* A group: ring_group_begin reserves n records (or counts one lost event), the puts fill them in order, and
