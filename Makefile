@@ -113,6 +113,8 @@ demo: ## record a real program that nobody here wrote, and report what blocked i
 	scripts/deps build demo
 	+$(MAKE) all
 	B=$(B) scripts/demo
+golden: all ## write the expected screens anew
+	B=$(B) tests/screens/run --golden
 truth: all $(TRUTHS) ## compare with programs that block in known ways; SEEDS=20
 	B=$(B) tests/truth/run $(or $(SEEDS),20)
 bench: ## speed, each figure as a ratio of one interleaved run; ONLY=event
@@ -132,7 +134,7 @@ fuzz: ## the fuzzers under ASan and UBSan, N=1000000 rounds each
 sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS)) $(if $(findstring race,$(KINDS)),$(RACES)) \
            $(if $(findstring fuzz,$(KINDS)),$(FUZZERS))
 	B=$(B) T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 tests/run $(KINDS)
-.PHONY: test-programs check demo truth bench asan ubsan tsan fuzz sanitized
+.PHONY: test-programs check demo golden truth bench asan ubsan tsan fuzz sanitized
 
 # Looking at the source.
 ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \

@@ -177,7 +177,7 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
         task_free(l, t);
 }
 
-static void task_main(void *arg)
+static void lsrt_task_main(void *arg)
 {
     struct task *t = arg;
     ctx_entered();
@@ -194,7 +194,7 @@ void lsrt_task_begin(struct loop *l, struct task *t)
         t->cancelled = true;
         end(l, t, -1, ECANCELED);
     } else if ((t->stack = lsrt_stack_get(&l->stacks))) {
-        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main, t);
+        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, lsrt_task_main, t);
 #ifdef LSRT_TSAN
         t->ctx.fiber = t->stack->fiber;
 #endif

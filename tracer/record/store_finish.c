@@ -7,12 +7,14 @@
 
 #include "store_db.h"
 
-/* What readers look up: the steps of a task, the turns, calls and stalls of a loop, the summaries of a lane.  All by time. */
+/* What readers look up: the steps and stalls of a task, the turns, calls and stalls of a loop, the summaries of a lane.
+ * All by time. */
 static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS step_task ON step(task, t)",
     "CREATE INDEX IF NOT EXISTS iteration_loop ON iteration(loop, t)",
     "CREATE INDEX IF NOT EXISTS call_loop ON call(loop, t)",
     "CREATE INDEX IF NOT EXISTS stall_loop ON stall(loop, t)",
+    "CREATE INDEX IF NOT EXISTS stall_task ON stall(task, t)",
     "CREATE INDEX IF NOT EXISTS sample_stall ON sample(stall)",
     "CREATE INDEX IF NOT EXISTS lod_lane ON lod(lane, level, t)",
 };
