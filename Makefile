@@ -104,14 +104,15 @@ $(BENCHES): $(B)/%: %.c $(LIBS_OUT) $(B)/librecord.a
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(LINK_OWN)
 test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS)
 
-# Installs what is missing first, so the rest is a make of its own, which sees it.
+# Installs what is missing first, so the rest is a make of its own, which sees it; on every CPU, unless -j said how many.
+ON_ALL_CPUS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 check: ## build and test everything; T='ring/*' selects
 	scripts/deps build check
-	+$(MAKE) all test-programs
+	+$(MAKE) $(ON_ALL_CPUS) all test-programs
 	B=$(B) T='$(or $(T),*)' tests/run
 demo: ## record a real program that nobody here wrote, and report what blocked it
 	scripts/deps build demo
-	+$(MAKE) all
+	+$(MAKE) $(ON_ALL_CPUS) all
 	B=$(B) scripts/demo
 golden: all ## write the expected screens anew
 	B=$(B) tests/screens/run --golden
@@ -119,7 +120,7 @@ truth: all $(TRUTHS) ## compare with programs that block in known ways; SEEDS=20
 	B=$(B) tests/truth/run $(or $(SEEDS),20)
 bench: ## speed, each figure as a ratio of one interleaved run; ONLY=event
 	scripts/deps build bench
-	+$(MAKE) all $(BENCHES)
+	+$(MAKE) $(ON_ALL_CPUS) all $(BENCHES)
 	B=$(B) bench/run $(ONLY)
 
 # Each sanitizer has a build directory of its own.  Criterion aborts under tsan, so that one runs plain programs only.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@ static pid_t fork_body(void (*body)(void))
     cr_assert_eq(pipe(fd), 0);
     pid_t p = fork();
     if (p == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody spinning */
         if (write(fd[1], "x", 1) == 1)
             body();
         _exit(0);
@@ -201,8 +203,10 @@ Test(sample, killed_at_any_moment)
 {
     for (unsigned i = 0; i < 40; i++) {
         pid_t p = fork();
-        if (p == 0)
+        if (p == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             spins();
+        }
         usleep(1000);
         struct proc_thread t;
         struct sample_request rq = request(p, &t);
@@ -210,7 +214,7 @@ Test(sample, killed_at_any_moment)
         kill_soon(p, 100 + i * 10);
         for (int k = 0; k < 100; k++) {
             finish(&job, sample_begin(&job, &rq));
-            cr_expect_null(job.refused);
+            cr_expect_null(job.refused, "%s", job.refused);
             bool gone = !job.copy;
             free(job.copy);
             if (gone)
@@ -231,6 +235,7 @@ Test(sample, another_tracer_is_respected)
     cr_assert_eq(pipe(fd), 0);
     pid_t tracer = fork();
     if (tracer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         char c = ptrace(PTRACE_SEIZE, p, NULL, NULL) ? 'n' : 'y';
         if (write(fd[1], &c, 1) == 1)
             pause();

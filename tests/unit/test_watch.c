@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,6 +208,7 @@ Test(watch, a_liar_gets_nobody_stopped)
     struct ls_arena *a = fake_arena(2);
     pid_t victim = fork();
     if (victim == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody spinning */
         munmap(a, ls_arena_size(2, 8) + 2 * sizeof(struct fake_board));
         for (;;)
             fake_spin(1000);
@@ -235,6 +237,7 @@ Test(watch, an_exec_ends_the_right_to_look)
     struct watch *w = watch_start(a, THRESHOLD);
     pid_t p = fork();
     if (p == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* exec keeps it */
         struct ls_slot *s = ls_arena_slot(a, 0);
         fake_claim(s, getpid(), getpid());
         usleep(60000);
