@@ -3,16 +3,20 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -100,8 +104,52 @@ static int do_vfork(void)
         _exit(1);
     }
     reap(pid);
+    pid = vfork();
+    if (pid == 0) { /* as Python's subprocess: the loop's descriptor is closed there, not here */
+        close(epfd);
+        _exit(0);
+    }
+    reap(pid);
     usleep(3000);
     turn(3);
+    return 0;
+}
+
+/* A child that locks itself in before its first poll, as privilege-separated servers do. */
+static int do_sandbox(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct sock_filter kill_prctl[] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 1),
+                                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+                                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+        struct sock_fprog filter = { 4, kill_prctl };
+        CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+        CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+        make_epoll();
+        turn(3);
+        usleep(3000);
+        turn(1);
+        _exit(0);
+    }
+    reap(pid);
+    return 0;
+}
+
+/* select(getdtablesize(), ...) with a set of the usual size: the kernel looks at no more than there are descriptors. */
+static int do_wide_select(void)
+{
+    int ends[2];
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED && mprotect(pages + 4096, 4096, PROT_NONE) == 0 && pipe(ends) == 0);
+    fd_set *set = (fd_set *)(void *)(pages + 4096 - sizeof(fd_set));
+    for (int i = 0; i < 6; i++) {
+        struct timeval t = { 0, 1000 };
+        FD_ZERO(set);
+        FD_SET(ends[0], set);
+        CHECK(select(1 << 20, set, NULL, NULL, &t) == 0);
+    }
     return 0;
 }
 
@@ -332,6 +380,8 @@ static const struct {
               { "fork", do_fork },
               { "clone", do_clone },
               { "vfork", do_vfork },
+              { "sandbox", do_sandbox },
+              { "wide_select", do_wide_select },
               { "threads", do_threads },
               { "cancel", do_cancel },
               { "storm", do_storm },

@@ -95,6 +95,9 @@ Test(preload, notices_a_raw_clone)
 Test(preload, survives_vfork_cancel_and_longjmp)
 {
     struct fake_arena f = run("vfork", 1 << 15);
+    cr_assert_eq(fake_arena_count(&f, 0, EV_LOOP, 0), 1, "a close in the child ended the parent's loop");
+    fake_arena_free(&f);
+    f = run("vfork", 1 << 15);
     cr_assert_not_null(find(&f, EV_CALL, CALL_usleep));
     fake_arena_free(&f);
     f = run("cancel", 1 << 15);
@@ -102,6 +105,19 @@ Test(preload, survives_vfork_cancel_and_longjmp)
     fake_arena_free(&f);
     f = run("longjmp", 1 << 15);
     cr_assert_not_null(find(&f, EV_CALL, CALL_usleep), "the jump left a guard on");
+    fake_arena_free(&f);
+}
+
+Test(preload, makes_no_system_call_that_a_sandbox_kills_for)
+{
+    struct fake_arena f = run("sandbox", 1 << 15);
+    cr_assert_not_null(find(&f, EV_CALL, CALL_usleep));
+    fake_arena_free(&f);
+}
+
+Test(preload, reads_no_more_of_a_set_than_the_kernel)
+{
+    struct fake_arena f = run("wide_select", 1 << 15);
     fake_arena_free(&f);
 }
 

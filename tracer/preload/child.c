@@ -21,7 +21,8 @@ TIMED(FILE *, popen, (const char *path, const char *mode), (path, mode), popen, 
 TIMED(int, pclose, (FILE * f), (f), pclose, 0, INFO_NONE)
 
 /* The child has the parent's block and slot: it must not write there.  It only stops using them; the rest (a new pid, a
- * slot of its own) is for its first poll, if it has one. */
+ * slot of its own) is for its first poll, if it has one.  The recorder is named now: later the child may have locked
+ * itself into a seccomp filter that kills for it. */
 #define FORK(name)                                                                                                \
     {                                                                                                             \
         struct call call;                                                                                         \
@@ -30,6 +31,8 @@ TIMED(int, pclose, (FILE * f), (f), pclose, 0, INFO_NONE)
         if (pid == 0) {                                                                                           \
             probe_self.armed = 0;                                                                                 \
             probe_page.alive = 0;                                                                                 \
+            if (probe_process.arena)                                                                              \
+                probe_declare();                                                                                  \
         } else if (on) {                                                                                          \
             call_end(&call, CALL_fork, pid, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0)); \
         }                                                                                                         \

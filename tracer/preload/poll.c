@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <unistd.h>
 
 #include "../probe/ring.h"
 #include "poll.h"
@@ -146,6 +147,11 @@ void poll_closing(int fd)
         return;
     if (!probe_ready(s))
         return;
+    int error = errno;
+    bool vforked = getpid() != probe_process.pid; /* it closes its own copy, in our memory */
+    errno = error;
+    if (vforked)
+        return;
     probe_idle(s);
     s->loop = s->former = s->candidate = (struct probe_habit){ 0 };
     probe_kind(LOOP_NONE, NULL, probe_now());
@@ -214,7 +220,8 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
 static uint32_t count_sets(int n, const fd_set *r, const fd_set *w, const fd_set *e, int *ret_lowest)
 {
     const fd_set *sets[3] = { r, w, e };
-    int words = n > 0 ? (n + 63) / 64 : 0;
+    /* The kernel looks at no more than there are descriptors; n may be getdtablesize() and the sets of the usual size. */
+    int words = n <= 0 ? 0 : n < FD_SETSIZE ? (n + 63) / 64 : FD_SETSIZE / 64;
     uint32_t found = 0;
     *ret_lowest = -1;
     for (int i = 0; i < words && found < 2; i++) {

@@ -47,11 +47,10 @@ void *real_find(enum real_symbol which)
         if (library)
             f = dlsym(library, name);
     }
-    if (!f)
-        f = (void *)missing;
-    atomic_store_explicit(&real_table[which], f, memory_order_relaxed);
+    if (f) /* else a library that is loaded later may have it */
+        atomic_store_explicit(&real_table[which], f, memory_order_relaxed);
     errno = error;
-    return f;
+    return f ? f : (void *)missing;
 }
 
 __attribute__((constructor(101))) static void resolve_all(void)

@@ -105,6 +105,7 @@ __attribute__((constructor)) static void attach(void)
         watch_for_forks();
         probe_key();
         probe_declare();
+        probe_attached();
         __atomic_store_n(&ls_recording, 1, __ATOMIC_RELAXED); /* read by ls_probe_on() of any thread */
     }
     errno = error;

@@ -95,7 +95,8 @@ PROBE_HIDDEN void probe_shrink(uint32_t spare, uint64_t bytes);
 /* The process is about to end, or to become another program; false: it did not after all.  Whoever asks is not in a
  * vfork child. */
 PROBE_HIDDEN void probe_leaving(bool leaving);
-PROBE_HIDDEN void probe_declare(void); /* PR_SET_PTRACER, and one more in arena->processes */
+PROBE_HIDDEN void probe_declare(void);  /* PR_SET_PTRACER; not inherited, so at once in a child of fork */
+PROBE_HIDDEN void probe_attached(void); /* one more in arena->processes */
 PROBE_HIDDEN uint32_t probe_id(void);
 PROBE_HIDDEN void probe_key(void);
 /* start.c.  Starts the recorder for LOOPSCOPE_RECORD and puts its session into the environment. */

@@ -94,10 +94,15 @@ static void thread_over(void *unused)
 void probe_leaving(bool leaving)
 {
     ticks_t now = probe_now();
+    bool sure = false;
     for (uint32_t i = 0; probe_page.alive && i < probe_process.slots; i++) {
         struct ls_slot *slot = ls_arena_slot(probe_process.arena, i);
-        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE && slot->pid == probe_process.pid)
-            set_left(slot, leaving ? now : 0);
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_LIVE || slot->pid != probe_process.pid)
+            continue;
+        if (!sure && getpid() != probe_process.pid)
+            return; /* a child of vfork, in our memory: it is the one that leaves */
+        sure = true;
+        set_left(slot, leaving ? now : 0);
     }
 }
 
@@ -218,18 +223,22 @@ void probe_declare(void)
     int error = errno;
     /* Yama lets only ancestors look at us, and a daemon's child has lost them.  Harmless where Yama is not. */
     prctl(PR_SET_PTRACER, (unsigned long)probe_process.arena->recorder_pid, 0, 0, 0);
-    atomic_fetch_add_explicit(&probe_process.arena->processes, 1, memory_order_relaxed);
     errno = error;
+}
+
+void probe_attached(void)
+{
+    atomic_fetch_add_explicit(&probe_process.arena->processes, 1, memory_order_relaxed); /* a number for --selftest */
 }
 
 void probe_forked(void)
 {
     probe_page.alive = 1;
     memset(&probe_self, 0, sizeof(probe_self));
-    probe_process.pid = getpid();
+    probe_process.pid = getpid();       /* the one system call: it may live under a seccomp filter by now */
     probe_self.tid = probe_process.pid; /* the one thread of a new process */
     leave_process();                    /* another thread of the parent may have been in there */
-    probe_declare();
+    probe_attached();
 }
 
 void probe_shrink(uint32_t spare, uint64_t bytes)
