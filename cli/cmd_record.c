@@ -141,10 +141,12 @@ static void tell_end(int socket, const struct record_values *v)
                  v->output, v->output);
     else if (m.kind == REC_FAILED)
         complain(0, "record: %s", m.text);
+    else if (v->quiet)
+        return;
     else if (m.kind == REC_LIVES_ON)
         complain(0, "record: %d process%s of the command live%s on and %s recorded; `loopscope stop %s` ends that",
                  m.value, m.value == 1 ? "" : "es", m.value == 1 ? "s" : "", m.value == 1 ? "is" : "are", v->output);
-    else if (!v->quiet)
+    else
         fprintf(stderr, "loopscope: %s\n", m.text);
 }
 

@@ -34,6 +34,7 @@
 #define HOUSEKEEPING (100 * 1000 * 1000)
 #define NAP_MS       100 /* at most, when nothing comes */
 #define SYNC_EVERY (1000 * 1000 * 1000)
+#define GRACE        (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
 
 struct slot_owner { /* the thread whose events a slot carries now; row 0: nobody's */
     int64_t row;
@@ -332,12 +333,13 @@ static void tell(struct recorder *r, int kind, int value, const char *text)
 static bool anybody_left(struct recorder *r)
 {
     int64_t now = now_ns(r);
-    if (r->last_scan && now - r->last_scan < SYNC_EVERY)
+    bool first = !r->last_scan;
+    if (!first && now - r->last_scan < (r->socket >= 0 ? GRACE : SYNC_EVERY))
         return true;
     process_reap(r->processes, now, process_gone, r);
     int live = process_scan(r->processes, r->session.path, r->born, now);
     r->last_scan = now;
-    if (live > 0)
+    if (live > 0 && !first)
         tell(r, REC_LIVES_ON, live, r->o->file);
     return live > 0;
 }
