@@ -499,11 +499,14 @@ void stalls_ongoing(struct stalls *s)
             t->ongoing_id = ++s->next_stall;
             t->ongoing_since = notes[i].since;
         }
-        struct judge_call hang = { .call = notes[i].hang_call, .fd = -1, .id = ROW_NULL,
-                                   .dur = (ns_t)clock_duration(s->o.clock, notes[i].hang_since, now) };
+        struct judge_call calls[CALLS_KEPT];
+        for (int k = 0; k < t->n_calls; k++) {
+            calls[k] = t->calls[k].call;
+            calls[k].detail = t->calls[k].detail[0] ? t->calls[k].detail : NULL;
+        }
         struct judge_input in = { .t = (ns_t)clock_ns(s->o.clock, notes[i].since),
                                   .dur = (ns_t)clock_duration(s->o.clock, notes[i].since, now),
-                                  .threshold = s->o.threshold, .calls = &hang, .n_calls = notes[i].hang_call ? 1 : 0, .note = &notes[i],
+                                  .threshold = s->o.threshold, .calls = calls, .n_calls = t->n_calls, .note = &notes[i],
                                   .ticks_per_ns = (double)clock_ticks_per_sec(s->o.clock) / 1e9 };
         struct judge_verdict v;
         judge(&in, &v);
