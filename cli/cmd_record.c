@@ -132,11 +132,14 @@ static int start_command(char **argv, const char *preload, const char *arena, pi
     return 0;
 }
 
-/* What the recorder says at the end, to the user. */
-static void tell_end(int socket, const struct record_values *v)
+/* What the recorder says at the end, to the user.  It is waited for unless it goes on: its session is removed then. */
+static void tell_end(int socket, pid_t recorder, const struct record_values *v)
 {
     struct recorder_message m;
-    if (recorder_receive(socket, &m) != 1)
+    bool told = recorder_receive(socket, &m) == 1;
+    if (!told || m.kind != REC_LIVES_ON)
+        waitpid(recorder, NULL, 0);
+    if (!told)
         complain(0, "record: the recorder died; what it stored until then is in %s: `loopscope repair %s` finishes it",
                  v->output, v->output);
     else if (m.kind == REC_FAILED)
@@ -196,7 +199,7 @@ static int run(const void *values, int argc, char **argv)
         return complain(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0],
                         strerror(error));
     }
-    tell_end(socket, v);
+    tell_end(socket, recorder, v);
     standin_exit(status);
 }
 

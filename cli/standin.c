@@ -212,6 +212,10 @@ int standin_wait(pid_t command, pid_t recorder, int socket)
 
 _Noreturn void standin_exit(int status)
 {
+    if (canary >= 0) { /* reaped here: nobody may be left to init, which in a container may reap nobody */
+        close(canary);
+        waitpid(canary_pid, NULL, 0);
+    }
     if (!WIFSIGNALED(status))
         _exit(WEXITSTATUS(status));
     int sig = WTERMSIG(status);
