@@ -36,6 +36,18 @@ with Place("kill -9 of the target in the middle of a stall") as place:
     stalls = t.all("SELECT dur, cause, detail FROM stall")
     check(len(stalls) == 1 and stalls[0][0] > 1e9 and stalls[0][1] == "call" and "usleep" in stalls[0][2], stalls)
 
+with Place("kill -9 of a worker") as place:
+    p = place.start("sh", "-c", f"{TARGET} spin 60000 & {TARGET} spin 1200 & wait $!; echo first $?; wait; echo all")
+    until(lambda: (place.sql("SELECT count(*) FROM loop") or 0) == 2, what="two loops")
+    worker = place.sql("SELECT pid FROM process WHERE cmdline LIKE '%60000'")
+    os.kill(worker, signal.SIGKILL)
+    out, err = p.communicate(timeout=20)
+    check(p.returncode == 0 and "first 7" in out and "all" in out, f"the other and the parent go on: {out} {err}")
+    t = place.trace()
+    check(t.one("SELECT l.t_end IS NOT NULL FROM loop l JOIN thread ON thread.id = l.thread JOIN process p ON "
+                "p.id = thread.process WHERE p.pid = ?", worker) == 1, "its loop ends there")
+    check(not t.stalls() and t.lost() == 0, t.stalls())
+
 with Place("kill -9 of the recorder", sweep_first=True) as place:
     p = place.start(TARGET, "spin", "1500")
     until(recording(place))
