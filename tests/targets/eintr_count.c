@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     for (unsigned turn = 0; now() < end; turn++) {
         unsigned i = turn % CALLS;
         epoll_wait(epoll, &e, 1, 0);
-        double until = now() + 0.001 + (double)(rand() % 1000) / 1e6; /* 1-2 ms: a sample is due about now */
+        double until = now() + 0.001 + (double)(rand() % 400) / 1e6; /* a sample is due about now */
         while (now() < until)
             ;
         sig_atomic_t before = due;
