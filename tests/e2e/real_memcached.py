@@ -26,5 +26,5 @@ loops = trace.all("SELECT loop.id, kind, thread.name, (SELECT count(*) FROM iter
                   "JOIN thread ON thread.id = loop.thread")
 print(loops)
 check(sum(l[3] > 20 for l in loops) >= 4, "four worker loops have turns")
-check(not [s for s in trace.stalls() if s[3] != "preempted"], f"no stall: {trace.stalls()}")
+check(all(trace.starved(s[0]) for s in trace.stalls()), f"no stall: {trace.stalls()}")
 check(trace.lost() == 0, "nothing lost")

@@ -85,6 +85,7 @@ int main(void)
     }
     pthread_join(writer, NULL);
     uint64_t dropped = atomic_load(&ls_arena_slot(f.arena, 0)->lost);
+    probe_page.alive = 0; /* our end must not be told to an arena that has gone */
     fake_arena_free(&f);
     if (seen + dropped != EVENTS + 1u || lost > dropped) {
         printf("seen %lu + dropped %lu of %u, told %lu\n", (unsigned long)seen, (unsigned long)dropped, EVENTS + 1,

@@ -201,13 +201,17 @@ Test(assemble, a_left_loop_has_no_turns_until_it_is_entered_again)
     feed((struct ls_event){ .time = 50, .kind = EV_LOOP, .flags = LOOP_RUNTIME });
     POLL(100, 150, 1);
     feed((struct ls_event){ .time = 170, .kind = EV_LOOP, .flags = LOOP_NONE });
-    cr_assert_eq(got.iteration[0].busy, 20);
+    cr_assert_eq(got.iterations, 2);
+    cr_assert_eq(got.iteration[0].t, 50, "a runtime runs what is ready before its first poll");
+    cr_assert_eq(got.iteration[0].busy, 50);
+    cr_assert_eq(got.iteration[1].busy, 20);
     cr_assert_eq(POLL(1000, 1100, 1), 1);
     feed((struct ls_event){ .time = 2000, .kind = EV_LOOP, .flags = LOOP_RUNTIME });
     POLL(2100, 2200, 1);
     POLL(2300, 2400, 1);
-    cr_assert_eq(got.iterations, 2);
-    cr_assert_eq(got.iteration[1].t, 2100);
+    cr_assert_eq(got.iterations, 4);
+    cr_assert_eq(got.iteration[2].t, 2000);
+    cr_assert_eq(got.iteration[3].t, 2100);
 }
 
 Test(assemble, times_that_run_backwards_give_no_negative_durations)
