@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -50,6 +51,16 @@ def alarm_survives(prefix):
     start = time.monotonic()
     p = subprocess.run(prefix + ["sleep", "10"], preexec_fn=lambda: signal.alarm(1))
     return p.returncode, time.monotonic() - start < 6
+
+
+def limits(prefix):
+    """What the recorder needs it takes within the command's limits, and leaves them as they are."""
+    result = []
+    for what, size in (resource.RLIMIT_AS, 1 << 30), (resource.RLIMIT_FSIZE, 16 << 20), (resource.RLIMIT_NOFILE, 16):
+        p = subprocess.run(prefix + ["cat", "/proc/self/limits"], stdout=subprocess.PIPE, cwd=DIR,
+                           preexec_fn=lambda what=what, size=size: resource.setrlimit(what, (size, size)))
+        result.append((p.returncode, p.stdout))
+    return result
 
 
 def exit_codes(prefix):
@@ -196,6 +207,7 @@ def asan(prefix):
 
 
 both("exit codes", exit_codes)
+both("limits", limits)
 both("SIGCHLD ignored", sigchld_ignored)
 both("mask and dispositions", signals_inherited)
 both("alarm before exec", alarm_survives)

@@ -34,6 +34,7 @@
 #define HOUSEKEEPING (100 * 1000 * 1000)
 #define NAP_MS       100 /* at most, when nothing comes */
 #define SYNC_EVERY (1000 * 1000 * 1000)
+#define FILES        65536
 #define GRACE        (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
 
 struct slot_owner { /* the thread whose events a slot carries now; row 0: nobody's */
@@ -364,9 +365,25 @@ static void choose_cpus(void)
         sched_setaffinity(0, sizeof all, &all);
 }
 
+/* The limits are the command's: ours are as wide as we may make them. */
+static void widen_limits(void)
+{
+    const int ours[] = { RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        struct rlimit l, wide = { RLIM_INFINITY, RLIM_INFINITY };
+        if (ours[i] == RLIMIT_NOFILE)
+            wide.rlim_cur = wide.rlim_max = FILES;
+        if (getrlimit((__rlimit_resource_t)ours[i], &l) || l.rlim_cur >= wide.rlim_cur)
+            continue;
+        if (setrlimit((__rlimit_resource_t)ours[i], &wide)) {
+            l.rlim_cur = l.rlim_max;
+            setrlimit((__rlimit_resource_t)ours[i], &l);
+        }
+    }
+}
+
 static void own_process(void)
 {
-    struct rlimit files;
     prctl(PR_SET_NAME, "loopscope-rec");
     struct sigaction ignore = { .sa_handler = SIG_IGN }, stop = { .sa_handler = on_stop };
     const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM };
@@ -376,10 +393,7 @@ static void own_process(void)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!getrlimit(RLIMIT_NOFILE, &files)) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    widen_limits();
     choose_cpus();
 }
 
@@ -425,8 +439,8 @@ static const char *start(struct recorder *r, char *text, size_t size)
                                   .ticks_per_sec = clock_ticks_per_sec(&r->clock) };
     int e = session_create(&so, &r->session);
     if (e) {
-        snprintf(text, size, "cannot make shared memory in XDG_RUNTIME_DIR, /dev/shm, TMPDIR or /tmp: %s; free some space",
-                 strerror(-e));
+        snprintf(text, size, "cannot make shared memory in XDG_RUNTIME_DIR, /dev/shm, TMPDIR or /tmp: %s; %s", strerror(-e),
+                 e == -EFBIG || e == -ENOMEM ? "see ulimit -f and -v" : "free some space");
         return text;
     }
     if ((e = store_create(r->o->file, &r->store))) {

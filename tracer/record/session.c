@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -66,13 +67,18 @@ static void sweep(const char *base)
     closedir(d);
 }
 
-/* The largest arena that fits: a small /dev/shm (64 MiB in a container) gets fewer and smaller rings. */
+/* The largest arena that fits: a small /dev/shm (64 MiB in a container) or ulimit -v gets fewer and smaller rings. */
 static void fit(const char *dir, uint32_t *slots, uint64_t *records)
 {
     struct statvfs vfs;
-    if (statvfs(dir, &vfs) || !vfs.f_blocks) /* a tmpfs without a limit says 0 */
-        return;
-    uint64_t space = (uint64_t)vfs.f_bavail * vfs.f_frsize / 2;
+    struct rlimit file, memory;
+    uint64_t space = UINT64_MAX;
+    if (!statvfs(dir, &vfs) && vfs.f_blocks) /* a tmpfs without a limit says 0 */
+        space = (uint64_t)vfs.f_bavail * vfs.f_frsize / 2;
+    if (!getrlimit(RLIMIT_FSIZE, &file) && file.rlim_cur < space)
+        space = file.rlim_cur;
+    if (!getrlimit(RLIMIT_AS, &memory) && memory.rlim_cur / 4 < space)
+        space = memory.rlim_cur / 4;
     while (ls_arena_size(*slots, *records) > space && (*slots > 16 || *records > 2048)) {
         if (*slots > 16)
             *slots /= 2;
