@@ -213,7 +213,7 @@ int standin_wait(pid_t command, pid_t recorder, int socket)
 _Noreturn void standin_exit(int status)
 {
     if (canary >= 0) { /* reaped here: nobody may be left to init, which in a container may reap nobody */
-        close(canary);
+        kill(canary_pid, SIGKILL); /* it may be stopped */
         waitpid(canary_pid, NULL, 0);
     }
     if (!WIFSIGNALED(status))
