@@ -2,6 +2,7 @@
 """No room: a full disk under the trace, a full TMPDIR, a full /dev/shm, rings of 8 records, --max-size.  The target goes
 on as if nothing were; the trace is valid and says what is missing."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -9,6 +10,9 @@ from fail import LOOPSCOPE, TARGET, Place, check, went_well
 
 if os.geteuid() != 0:
     print("needs root, for mounts of its own")
+    sys.exit(77)
+if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
+    print("may not make a mount namespace")
     sys.exit(77)
 
 

@@ -158,7 +158,8 @@ Test(unwind, glibc_coroutine_ends_at_its_root)
     cr_assert_not(r.frames.partial);
     cr_assert_str_eq(name(&r, 0), "coro_leaf");
     cr_assert_str_eq(name(&r, 1), "coro_body");
-    cr_assert_str_eq(name(&r, r.frames.n - 1), "__start_context");
+    const char *root = name(&r, r.frames.n - 1);
+    cr_assert(!strcmp(root, "__start_context") || !strcmp(root, "?"), "%s", root); /* "?": without libc's debug symbols */
     cr_assert_eq(r.frames.n, 3);
     finish(&r);
 }
