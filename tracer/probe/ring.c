@@ -43,7 +43,6 @@ bool ring_room(struct probe_self *s, uint32_t n, ticks_t now)
     s->limit = tail + capacity;
     if (holes && holes < s->limit) /* a store there may be a SIGBUS: /dev/shm may be full */
         s->limit = holes;
-    s->quick = probe_process.tsc ? s->limit : 0;
     if (s->lost) {
         *ring_at(s, s->head) = (struct ls_event){ .time = now, .kind = EV_GAP, .a = s->lost, .b = s->lost_since };
         s->head++; /* published with the event that follows */
@@ -110,6 +109,7 @@ void ring_group_text(struct ring_group *g, const char *text, uint32_t len)
 void ring_group_end(struct ring_group *g)
 {
     ring_leave(g->s, g->n);
+    ring_release(g->s);
 }
 
 bool ring_push_text(struct probe_self *s, struct ls_event event, const char *text, uint32_t len)

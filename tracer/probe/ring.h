@@ -31,6 +31,13 @@ static inline void ring_write(struct ls_event *to, const struct ls_event *event)
     to->b = event->b;
 }
 
+/* The end of a push; a handler that met it has set the limit to 0, so that the next push adds up what was lost. */
+static inline void ring_release(struct probe_self *s)
+{
+    s->quick = likely(probe_process.tsc) ? s->limit : 0;
+    s->pushing = 0;
+}
+
 static inline bool ring_enter(struct probe_self *s, uint32_t n, ticks_t now)
 {
     if (unlikely(s->pushing)) {
@@ -38,10 +45,11 @@ static inline bool ring_enter(struct probe_self *s, uint32_t n, ticks_t now)
         return false;
     }
     s->pushing = 1;
+    s->quick = 0;
     atomic_signal_fence(memory_order_seq_cst); /* a handler sees `pushing` before any part of the record */
     if (likely(s->head + n <= s->limit) || ring_room(s, n, now))
         return true;
-    s->pushing = 0;
+    ring_release(s);
     return false;
 }
 static inline void ring_leave(struct probe_self *s, uint64_t n)
@@ -51,7 +59,6 @@ static inline void ring_leave(struct probe_self *s, uint64_t n)
     s->head = head;
     atomic_store_explicit(&s->slot->head, head, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
-    s->pushing = 0;
 }
 
 static inline bool ring_push(struct probe_self *s, struct ls_event event)
@@ -60,6 +67,7 @@ static inline bool ring_push(struct probe_self *s, struct ls_event event)
         return false;
     ring_write(ring_at(s, s->head), &event);
     ring_leave(s, 1);
+    ring_release(s);
     return true;
 }
 
@@ -70,11 +78,12 @@ static inline bool ring_push(struct probe_self *s, struct ls_event event)
 _Static_assert(offsetof(struct ls_event, kind) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "one store");
 PROBE_HIDDEN void ring_emit_slow(uint64_t head, uint64_t a, uint64_t b);
 
+/* `quick` is 0 in a push, without a slot, and without TSC.  Whether anybody still records is looked at when the ring is
+ * full: until then the event goes where nobody reads it. */
 static inline bool ring_fast(const struct probe_self *s)
 {
 #if defined __x86_64__
-    return likely(s->head < s->quick && probe_page.alive && !s->pushing &&
-                  atomic_load_explicit(&probe_process.arena->on, memory_order_relaxed)); /* set by the recorder */
+    return likely(s->head < s->quick && probe_page.alive);
 #else
     (void)s;
     return false;
@@ -84,6 +93,7 @@ static inline bool ring_fast(const struct probe_self *s)
 static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {
     s->pushing = 1;
+    s->quick = 0;
     atomic_signal_fence(memory_order_seq_cst); /* as in ring_enter */
     struct ls_event *e = ring_at(s, s->head);
 #if defined __x86_64__
@@ -93,6 +103,8 @@ static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t 
     e->a = a;
     e->b = b;
     ring_leave(s, 1);
+    s->quick = s->limit; /* as in ring_release */
+    s->pushing = 0;
 }
 static inline void ring_emit(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {

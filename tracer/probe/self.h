@@ -34,7 +34,7 @@ struct probe_self {
     struct ls_event *ring;
     uint64_t mask, head;
     uint64_t limit;       /* head may go up to here before the tail is read again; 0 = look first */
-    uint64_t quick;       /* the same for ring_emit's short way, which takes the TSC; 0 also without slot or TSC */
+    uint64_t quick;       /* the same for ring_emit's short way; 0 in a push, without slot, without TSC */
     ticks_t since;        /* the poll returned, or was entered */
     uint32_t turn;
     uint8_t armed;        /* in a busy period and in no wrapped call: the only thing a wrapper looks at */
@@ -108,7 +108,8 @@ static inline void probe_enter_poll(struct probe_self *s, ticks_t now)
 {
     s->armed = 0;
     s->polling = 1;
-    s->pushing = 0; /* a handler that left by longjmp may have left it on */
+    if (unlikely(s->pushing)) /* a handler left it by longjmp */
+        s->pushing = s->limit = s->quick = 0;
     s->since = now;
     atomic_store_explicit(&s->slot->since, now, memory_order_relaxed);
     atomic_store_explicit(&s->slot->word, LS_WORD(ACT_POLL, 0, ++s->turn), memory_order_release);

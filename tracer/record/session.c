@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define RING_FIRST  (64u << 10) /* bytes of each ring that have memory from the start */
-#define RING_AHEAD  (1u << 20)  /* and how far ahead of the writer we keep it, at least */
+#define RING_AHEAD  (2u << 20)  /* and how far ahead of the writer we keep it, at least */
 #define SLOTS_AHEAD 4           /* the slots that are claimed first have that much from the start, too */
 #define PAGE_RECORDS (4096 / sizeof(struct ls_event))
 #define DIR_PREFIX  "loopscope-"
