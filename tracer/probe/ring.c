@@ -17,7 +17,7 @@ void ring_interrupted(struct probe_self *s)
 {
     /* We are a signal handler inside the thread's own push: it adds these up when it next looks for room. */
     __atomic_fetch_add(&s->interrupted, 1, __ATOMIC_RELAXED);
-    s->limit = s->quick = 0;
+    s->limit = 1; /* no room, and not 0: that push is still under way */
 }
 
 bool ring_room(struct probe_self *s, uint32_t n, ticks_t now)

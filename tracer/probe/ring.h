@@ -9,6 +9,7 @@
 #include "self.h"
 
 #define RING_PATIENCE 64
+#define RING_PREFETCH 32 /* records ahead */
 
 /* Looks for room for n records, and writes the EV_GAP that is due; false: the event was counted as lost. */
 PROBE_HIDDEN bool ring_room(struct probe_self *s, uint32_t n, ticks_t now);
@@ -31,16 +32,22 @@ static inline void ring_write(struct ls_event *to, const struct ls_event *event)
     to->b = event->b;
 }
 
-/* The end of a push; a handler that met it has set the limit to 0, so that the next push adds up what was lost. */
+/* The end of a push; a handler that met it has lowered the limit, so that the next push adds up what was lost. */
 static inline void ring_release(struct probe_self *s)
 {
     s->quick = likely(probe_process.tsc) ? s->limit : 0;
     s->pushing = 0;
 }
 
+/* A handler inside a push of its thread: `pushing` is on, or `quick` off though ring_release has set it. */
+static inline bool ring_busy(const struct probe_self *s)
+{
+    return s->pushing || (s->quick == 0 && s->limit != 0 && probe_process.tsc);
+}
+
 static inline bool ring_enter(struct probe_self *s, uint32_t n, ticks_t now)
 {
-    if (unlikely(s->pushing)) {
+    if (unlikely(ring_busy(s))) {
         ring_interrupted(s);
         return false;
     }
@@ -92,10 +99,11 @@ static inline bool ring_fast(const struct probe_self *s)
 /* After ring_fast said yes. */
 static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {
-    s->pushing = 1;
+    uint64_t at = s->head;
     s->quick = 0;
     atomic_signal_fence(memory_order_seq_cst); /* as in ring_enter */
-    struct ls_event *e = ring_at(s, s->head);
+    struct ls_event *e = ring_at(s, at);
+    __builtin_prefetch(ring_at(s, at + RING_PREFETCH), 1); /* the reader's core has these lines: fetch them early */
 #if defined __x86_64__
     e->time = __builtin_ia32_rdtsc(); /* `quick` says that the arena's clock is this one */
 #endif
@@ -104,7 +112,6 @@ static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t 
     e->b = b;
     ring_leave(s, 1);
     s->quick = s->limit; /* as in ring_release */
-    s->pushing = 0;
 }
 static inline void ring_emit(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {

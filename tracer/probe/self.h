@@ -108,8 +108,10 @@ static inline void probe_enter_poll(struct probe_self *s, ticks_t now)
 {
     s->armed = 0;
     s->polling = 1;
-    if (unlikely(s->pushing)) /* a handler left it by longjmp */
-        s->pushing = s->limit = s->quick = 0;
+    if (unlikely(s->pushing || !s->quick)) { /* a handler may have left a push by longjmp */
+        s->pushing = 0;
+        s->limit = s->quick = 0; /* look at the tail again */
+    }
     s->since = now;
     atomic_store_explicit(&s->slot->since, now, memory_order_relaxed);
     atomic_store_explicit(&s->slot->word, LS_WORD(ACT_POLL, 0, ++s->turn), memory_order_release);
