@@ -132,9 +132,9 @@ tsan: ## race programs under ThreadSanitizer
 	+$(MAKE) B=build-tsan SAN=-fsanitize=thread OPT='-O1 -g' sanitized KINDS=race
 fuzz: ## the fuzzers under ASan and UBSan, N=1000000 rounds each
 	+$(MAKE) B=build-fuzz SAN=-fsanitize=address,undefined OPT='-O1 -g' sanitized KINDS=fuzz N=$(or $(N),1000000)
-sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS)) $(if $(findstring race,$(KINDS)),$(RACES)) \
+sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS) $(TARGETS)) $(if $(findstring race,$(KINDS)),$(RACES)) \
            $(if $(findstring fuzz,$(KINDS)),$(FUZZERS))
-	B=$(B) T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 tests/run $(KINDS)
+	B=$(B) T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.txt tests/run $(KINDS)
 .PHONY: test-programs check demo golden truth bench asan ubsan tsan fuzz sanitized
 
 # Looking at the source.

@@ -24,6 +24,9 @@ static const char *built(char *out, const char *name)
 static struct fake_arena run(const char *name, uint64_t ring_records)
 {
     struct fake_arena f;
+#ifdef __SANITIZE_ADDRESS__
+    cr_skip_test("ASan's runtime would have to come before the preload");
+#endif
     char *argv[] = { (char *)built(cases, "tests/targets/preload_cases"), (char *)name, NULL };
     cr_assert_eq(fake_arena_make(&f, 256, ring_records, 20 * MS, 1 * MS), 0);
     int status = fake_arena_run(&f, built(preload, "libloopscope-preload.so"), argv);

@@ -73,11 +73,13 @@ Test(probe, knows_the_stack_of_a_thread)
     pthread_join(t, NULL);
     cr_assert_eq(lo, (uintptr_t)block);
     cr_assert(hi > lo && hi <= lo + room);
-    pthread_attr_init(&attr);
+    pthread_attr_destroy(&attr);
+    free(block);
     pthread_create(&t, NULL, stack_of_thread, NULL);
     pthread_getattr_np(t, &attr);
     pthread_attr_getstack(&attr, &block, &size);
     pthread_join(t, NULL);
+    pthread_attr_destroy(&attr);
     cr_assert(lo <= (uintptr_t)block && hi > (uintptr_t)block && hi <= (uintptr_t)block + size);
 }
 
@@ -165,8 +167,9 @@ Test(probe, counts_the_event_of_a_handler_that_meets_a_push)
     ls_probe_loop(NULL);
     next();
     probe_self.pushing = 1;
+    probe_self.quick = 0;
     ls_probe_wake(1, 0); /* as a signal handler in the middle of a push would */
-    probe_self.pushing = 0;
+    ring_release(&probe_self);
     ls_probe_wake(2, 0);
     struct fake_event *e = next();
     cr_assert(e && e->head.kind == EV_GAP && e->head.a == 1);
