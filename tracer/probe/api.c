@@ -113,13 +113,13 @@ uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *na
 
 void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result)
 {
-    if (task)
+    if (likely(task))
         ring_emit(&probe_self, EVENT_HEAD(EV_TASK_END, outcome, 0, task), (uint64_t)result, 0);
 }
 
 void ls_probe_task_observed(uint32_t task)
 {
-    if (task)
+    if (likely(task))
         ring_emit(&probe_self, EVENT_HEAD(EV_OBSERVED, 0, 0, task), 0, 0);
 }
 
@@ -154,7 +154,7 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
 
 void ls_probe_wake(uint32_t task, uint32_t waker)
 {
-    if (task)
+    if (likely(task))
         ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0);
 }
 
