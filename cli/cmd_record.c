@@ -136,6 +136,10 @@ static int start_command(char **argv, const char *preload, const char *arena, pi
 static void tell_end(int socket, pid_t recorder, const struct record_values *v)
 {
     struct recorder_message m;
+    if (!standin_patience(socket)) {
+        complain(0, "record: %s is still being finished, by process %d; its readers wait for that", v->output, recorder);
+        return;
+    }
     bool told = recorder_receive(socket, &m) == 1;
     if (!told || m.kind != REC_LIVES_ON)
         waitpid(recorder, NULL, 0);

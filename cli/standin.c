@@ -6,11 +6,14 @@
  * child in our group with all signals blocked; what is pending there as well was sent to the group. */
 #include "standin.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -208,6 +211,21 @@ int standin_wait(pid_t command, pid_t recorder, int socket)
         if (stopped && !is_pending(SIGCONT)) /* else it goes on at once */
             stop_as(stopped, socket);
     }
+}
+
+bool standin_patience(int socket)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    for (const int *sig = (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *sig; sig++)
+        sigaddset(&ends, *sig);
+    struct pollfd f[2] = { { .fd = socket, .events = POLLIN },
+                           { .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN } };
+    while (poll(f, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (f[1].fd >= 0)
+        close(f[1].fd);
+    return f[0].revents || !f[1].revents;
 }
 
 _Noreturn void standin_exit(int status)

@@ -112,10 +112,13 @@ with Place("the recorder is stopped and never continued", sweep_first=True) as p
     until(recording(place))
     recorder = place.find("loopscope-rec")
     os.kill(recorder, signal.SIGSTOP)
-    try:
-        p.wait(3)
-    except subprocess.TimeoutExpired:
-        pass
+    went = lambda: not os.path.exists(f"/proc/{target}")
+    target = place.find("fail_loop")
+    until(went, 5, "the target ends")
+    time.sleep(0.3)
+    check(p.poll() is None, "record waits for the file")
+    p.send_signal(signal.SIGINT) # and is let go
+    out, err = p.communicate(timeout=20)
     os.kill(recorder, signal.SIGKILL)
-    out, _ = p.communicate(timeout=20)
+    check("still being finished" in err, err)
     went_well(p, out, "spin 700", place.name)
