@@ -340,6 +340,10 @@ static bool anybody_left(struct recorder *r)
     process_reap(r->processes, now, process_gone, r);
     int live = process_scan(r->processes, r->session.path, r->born, now);
     r->last_scan = now;
+    /* A program that started us by itself has not mapped the arena yet when it is first looked at. */
+    const struct process *root = r->standin ? NULL : process_find(r->processes, r->command);
+    if (root && !root->gone)
+        return true;
     if (live > 0 && !first)
         tell(r, REC_LIVES_ON, live, r->o->file);
     return live > 0;
@@ -500,15 +504,23 @@ static void housekeeping(struct recorder *r)
     }
 }
 
+static bool too_large(struct recorder *r)
+{
+    if (!r->large_enough && r->o->max_size && store_size(r->store) >= r->o->max_size) {
+        r->large_enough = true;
+        r->ended_by = "max-size";
+    }
+    return r->large_enough;
+}
+
 static bool over(struct recorder *r)
 {
-    r->large_enough = r->o->max_size && store_size(r->store) >= r->o->max_size;
+    if (too_large(r))
+        return true;
     if (stop_asked)
         r->ended_by = "stop";
     else if (r->o->duration && now_ns(r) >= (int64_t)r->o->duration)
         r->ended_by = "duration";
-    else if (r->large_enough)
-        r->ended_by = "max-size";
     else
         return r->exited && !anybody_left(r);
     return true;
@@ -562,6 +574,7 @@ static int finish(struct recorder *r)
     while (more >= 0) {
         pump(r, 100, &more);
         store_commit(r->store, false);
+        too_large(r); /* what is queued may be more than all that was stored */
     }
     stalls_settle(r->stalls, true);
     assembler_finish(r->assembler, clock_now(r->clock.kind));
