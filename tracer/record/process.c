@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define MAP_KEPT 30000000000ll /* ns after its end: stalls of a process may still wait to be unwound */
+
 struct process_table {
     struct process **v;
     int n, cap;
@@ -180,8 +182,13 @@ int process_reap(struct process_table *t, int64_t now, void (*gone)(void *ctx, s
     int live = 0;
     for (int i = 0; i < t->n; i++) {
         struct process *p = t->v[i];
-        if (p->gone)
+        if (p->gone) {
+            if (p->map && now > p->row.t_end + MAP_KEPT) {
+                module_map_close(p->map);
+                p->map = NULL;
+            }
             continue;
+        }
         if (!has_gone(p)) {
             live++;
             continue;

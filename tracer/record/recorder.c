@@ -222,6 +222,7 @@ static void thread_end(struct recorder *r, const struct batch *b)
     assembler_thread_end(r->assembler, slot->row, b->word, b->since, at);
     slot->thread.t_end = clock_ns(&r->clock, at);
     store_thread(r->store, &slot->thread);
+    stalls_thread_end(r->stalls, slot->row);
     slot->row = 0;
 }
 
@@ -589,6 +590,8 @@ static int finish(struct recorder *r)
 
     struct drain_stats d = drain_stats(r->drain);
     struct watch_stats w = watch_stats(r->watch);
+    watch_stop(r->watch); /* the command may go on: nobody looks at it any more */
+    r->watch = NULL;
     store_meta_int(r->store, "duration_ns", end);
     store_meta_int(r->store, "events", (int64_t)d.events);
     store_meta_int(r->store, "lost", (int64_t)lost(r));
@@ -629,7 +632,8 @@ static void end(struct recorder *r)
     stalls_free(r->stalls);
     assembler_free(r->assembler);
     drain_free(r->drain);
-    watch_stop(r->watch);
+    if (r->watch)
+        watch_stop(r->watch);
     process_table_free(r->processes);
     store_close(r->store);
     session_remove(&r->session);

@@ -165,6 +165,20 @@ static struct thread_state *thread_of(struct stalls *s, int64_t row)
     return row >= 0 && row < s->n_threads ? s->threads[row] : NULL;
 }
 
+void stalls_thread_end(struct stalls *s, int64_t thread)
+{
+    struct thread_state *t = thread_of(s, thread);
+    if (!t)
+        return;
+    free(t->calls);
+    t->calls = NULL;
+    t->n_calls = t->cap_calls = 0;
+    if (t->note)
+        watch_note_clear(t->note);
+    free(t->note);
+    t->note = NULL;
+}
+
 void stalls_loop(struct stalls *s, int64_t thread, int64_t loop)
 {
     struct thread_state *t = thread_of(s, thread);
@@ -275,7 +289,8 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
     struct thread_state *t = thread_of(s, thread);
     if (!t)
         return;
-    if (row->busy != ROW_NULL && row->busy >= (int64_t)s->o.threshold) {
+    /* How long a turn was in which events were lost only the watchdog can say. */
+    if (in_gap || (row->busy != ROW_NULL && row->busy >= (int64_t)s->o.threshold)) {
         if (s->n_pending == s->cap_pending) {
             int cap = s->cap_pending ? 2 * s->cap_pending : 16;
             struct pending *v = realloc(s->pending, (size_t)cap * sizeof *v);
@@ -292,7 +307,7 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
             .thread = t,
             .calls = t->calls,
             .n_calls = t->n_calls,
-            .task = t->task_run * 2 >= row->busy ? t->task : ROW_NULL,
+            .task = !in_gap && t->task_run * 2 >= row->busy ? t->task : ROW_NULL,
             .id = told ? t->ongoing_id : ++s->next_stall,
             .note = t->note,
             .deadline = clock_ns(s->o.clock, clock_now(s->o.clock->kind)) + PENDING_WAIT,
@@ -461,7 +476,10 @@ static int settle_one(struct stalls *s, struct pending *p, bool last)
     int r = have ? 1 : take_note(s, p->thread, p->since, &note);
     if (!r && !last && clock_ns(s->o.clock, clock_now(s->o.clock->kind)) < p->deadline)
         return 0;
-    write_stall(s, p, have ? have : r > 0 ? &note : NULL);
+    if (p->in_gap)
+        p->iteration.busy = r > 0 ? clock_duration(s->o.clock, p->since, (have ? have : &note)->last) : 0;
+    if (p->iteration.busy >= (int64_t)s->o.threshold)
+        write_stall(s, p, have ? have : r > 0 ? &note : NULL);
     if (r > 0)
         watch_note_clear(have ? have : &note);
     free(have);

@@ -25,6 +25,8 @@ struct stalls *stalls_new(const struct stalls_options *options);
 void stalls_free(struct stalls *s);
 /* A thread whose rows will come: who it is, and where the watchdog knows it from. */
 int stalls_thread(struct stalls *s, int64_t thread, struct process *process, uint32_t slot, uint32_t generation, pid_t tid);
+/* Its last event has come: what was kept for it is let go. */
+void stalls_thread_end(struct stalls *s, int64_t thread);
 /* The thread is a loop from now on. */
 void stalls_loop(struct stalls *s, int64_t thread, int64_t loop);
 /* A stored call: its stack is unwound, its row written, and it is kept until its busy period has ended. */
