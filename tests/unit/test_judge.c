@@ -167,6 +167,15 @@ Test(judge, a_stall_even_without_waiting_for_a_cpu)
     expect(&in, "preempted", NULL);
 }
 
+Test(judge, never_found_asleep_is_not_asleep)
+{
+    struct watch_note n = { .cpu = 40 * MS, .looks_running = 3 };
+    struct judge_input in = stall(&n);
+    expect(&in, "cpu", NULL);
+    n.looks_running = 2, n.looks_sleeping = 1;
+    expect(&in, "unknown", NULL);
+}
+
 Test(judge, out_of_quota)
 {
     struct watch_note n = { .cpu = 16 * MS, .runq = 78 * MS, .throttled = 75 * MS };

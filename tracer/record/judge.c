@@ -83,6 +83,12 @@ static struct evidence weigh(const struct judge_input *in, ns_t calls)
             e.runq = throttled;
         }
         e.throttled = throttled;
+        /* The run clock moves by ticks of some ms: who was never found asleep was not. */
+        ns_t asleep = e.blocked > e.stopped + calls ? e.blocked - e.stopped - calls : 0;
+        if (n->looks_running && !n->looks_sleeping && !n->looks_fault && asleep > dur / 4) {
+            e.cpu += asleep;
+            e.blocked -= asleep;
+        }
     } else if (outside) { /* no schedstat: the looks alone */
         e.cpu = (dur - calls) / outside * n->looks_running;
         e.blocked = dur - e.cpu;

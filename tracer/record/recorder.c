@@ -33,6 +33,7 @@
 #define QUEUE_MAX (256u << 20) /* bytes of events in memory before they spill to disk */
 #define HOUSEKEEPING (100 * 1000 * 1000)
 #define NAP_MS       100 /* at most, when nothing comes */
+#define LAST_NOTES_MS 100
 #define SYNC_EVERY (1000 * 1000 * 1000)
 #define FILES        65536
 #define GRACE        (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
@@ -576,6 +577,10 @@ static int finish(struct recorder *r)
         pump(r, 100, &more);
         store_commit(r->store, false);
         too_large(r); /* what is queued may be more than all that was stored */
+    }
+    for (int i = 0; i < LAST_NOTES_MS / 5 && stalls_pending(r->stalls); i++) {
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL); /* the watchdog has not looked since they ended */
+        stalls_settle(r->stalls, false);
     }
     stalls_settle(r->stalls, true);
     assembler_finish(r->assembler, clock_now(r->clock.kind));

@@ -496,6 +496,11 @@ void stalls_settle(struct stalls *s, bool last)
     s->n_pending = kept;
 }
 
+int stalls_pending(const struct stalls *s)
+{
+    return s->n_pending;
+}
+
 static struct thread_state *thread_of_note(struct stalls *s, const struct watch_note *note)
 {
     for (int64_t i = s->n_threads - 1; i >= 0; i--)

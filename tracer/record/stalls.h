@@ -40,6 +40,7 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
 ticks_t stalls_killed(struct stalls *s, int64_t thread, ticks_t since);
 /* Judges and writes the stalls that can be; all of them when `last`. */
 void stalls_settle(struct stalls *s, bool last);
+int stalls_pending(const struct stalls *s); /* how many wait for the watchdog */
 /* Writes (again) the stalls that last now and are longer than a second. */
 void stalls_ongoing(struct stalls *s);
 
