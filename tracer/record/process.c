@@ -152,8 +152,13 @@ struct process *process_enter(struct process_table *t, pid_t pid, int64_t now)
         .pid = pid,
         .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
         .start = start,
-        .row = { .id = t->n + 1, .pid = pid, .parent = up ? up->row.id : ROW_NULL, .t = now, .t_end = ROW_NULL,
-                 .exit_status = ROW_NULL, .exit_signal = ROW_NULL },
+        .row = { .id = t->n + 1,
+                 .pid = pid,
+                 .parent = up ? up->row.id : ROW_NULL,
+                 .t = now,
+                 .t_end = ROW_NULL,
+                 .exit_status = ROW_NULL,
+                 .exit_signal = ROW_NULL },
     };
     if (p->pidfd >= 0)
         fcntl(p->pidfd, F_SETFD, FD_CLOEXEC);

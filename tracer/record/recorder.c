@@ -14,35 +14,28 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "assemble.h"
 #include "clock.h"
 #include "drain.h"
+#include "intake.h"
 #include "process.h"
 #include "session.h"
 #include "stalls.h"
 #include "store.h"
 #include "watch.h"
 
-#define QUEUE_MAX (256u << 20) /* bytes of events in memory before they spill to disk */
-#define HOUSEKEEPING (100 * 1000 * 1000)
-#define NAP_MS       100 /* at most, when nothing comes */
+#define QUEUE_MAX     (256u << 20) /* bytes of events in memory before they spill to disk */
+#define HOUSEKEEPING  (100 * 1000 * 1000)
+#define NAP_MS        100 /* at most, when nothing comes */
 #define LAST_NOTES_MS 100
-#define SYNC_EVERY (1000 * 1000 * 1000)
-#define FILES        65536
-#define GRACE        (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
-
-struct slot_owner { /* the thread whose events a slot carries now; row 0: nobody's */
-    int64_t row;
-    struct row_thread thread;
-    char name[64];
-};
+#define SYNC_EVERY    (1000 * 1000 * 1000)
+#define FILES         65536
+#define GRACE         (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
 
 struct recorder {
     const struct recorder_options *o;
@@ -52,26 +45,21 @@ struct recorder {
     struct drain *drain;
     struct watch *watch;
     struct stalls *stalls;
-    struct assembler *assembler;
+    struct intake in;
     struct process_table *processes;
-    struct slot_owner *slots;   /* by slot index */
-    int64_t next_thread, loops;
-    _Atomic bool no_memory;     /* set by drain's thread, read by this one: a ring could not grow */
+    _Atomic bool no_memory; /* set by drain's thread, read by this one: a ring could not grow */
     bool refused_told, no_memory_told;
-    int socket;                 /* to the stand-in; -1 when it has gone */
+    int socket; /* to the stand-in; -1 when it has gone */
     pid_t standin;
-    pid_t command;              /* 0 before it was started */
-    int command_fd;             /* pidfd of it */
-    char command_was;           /* at the last look while the stand-in was stopped; 0: that was not yet */
-    bool standin_stops;         /* of itself, as the command has; else somebody stopped it */
-    bool exited;                /* the command has; `status` holds how */
+    pid_t command;      /* 0 before it was started */
+    int command_fd;     /* pidfd of it */
+    char command_was;   /* at the last look while the stand-in was stopped; 0: that was not yet */
+    bool standin_stops; /* of itself, as the command has; else somebody stopped it */
+    bool exited;        /* the command has; `status` holds how */
     int status;
-    uint64_t born;              /* our start time, as /proc has it */
+    uint64_t born; /* our start time, as /proc has it */
     int64_t last_housekeeping, last_sync, last_scan;
-    const char *ended_by;       /* NULL: the last process has gone */
-    bool large_enough;          /* the file has its --max-size: what else is queued is counted, not stored */
-    uint64_t skipped;
-    uint64_t bad;
+    const char *ended_by; /* NULL: the last process has gone */
 };
 
 static volatile sig_atomic_t stop_asked; /* SIGTERM: `loopscope stop`; set by the handler, read by the main loop */
@@ -82,165 +70,9 @@ static void on_stop(int sig)
     stop_asked = 1;
 }
 
-int recorder_send(int socket, int kind, int value, const char *text)
-{
-    struct recorder_message m = { .kind = (unsigned)kind, .value = value };
-    if (text)
-        snprintf(m.text, sizeof m.text, "%s", text);
-    size_t size = offsetof(struct recorder_message, text) + strlen(m.text) + 1;
-    return send(socket, &m, size, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-int recorder_receive(int socket, struct recorder_message *ret_message)
-{
-    ssize_t n;
-    do
-        n = recv(socket, ret_message, sizeof *ret_message, 0);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    if (n < (ssize_t)offsetof(struct recorder_message, text) + 1)
-        return 0;
-    ((char *)ret_message)[n - 1] = 0;
-    return 1;
-}
-
 static int64_t now_ns(struct recorder *r)
 {
     return clock_ns(&r->clock, clock_now(r->clock.kind));
-}
-
-/* --- rows from the assembler to the store ----------------------------------------------------------------------- */
-
-static void sink_loop(void *ctx, const struct row_loop *row, int64_t thread)
-{
-    struct recorder *r = ctx;
-    r->loops++;
-    stalls_loop(r->stalls, thread, row->id);
-    store_loop(r->store, row);
-}
-static void sink_loop_end(void *ctx, int64_t loop, int64_t t)
-{
-    store_loop(((struct recorder *)ctx)->store, &(struct row_loop){ .id = loop, .thread = ROW_NULL, .t = ROW_NULL, .t_end = t });
-}
-static void sink_iteration(void *ctx, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap)
-{
-    struct recorder *r = ctx;
-    store_iteration(r->store, row);
-    stalls_iteration(r->stalls, row, thread, since, in_gap);
-}
-static void sink_call(void *ctx, const struct assembled_call *call)
-{
-    stalls_call(((struct recorder *)ctx)->stalls, call);
-}
-static void sink_step(void *ctx, const struct row_step *row)
-{
-    struct recorder *r = ctx;
-    store_step(r->store, row);
-    stalls_step(r->stalls, row->loop, row->task, row->run);
-}
-static void sink_task(void *ctx, const struct row_task *row)
-{
-    store_task(((struct recorder *)ctx)->store, row);
-}
-static void sink_object(void *ctx, const struct row_object *row)
-{
-    store_object(((struct recorder *)ctx)->store, row);
-}
-static void sink_object_end(void *ctx, int64_t object, int64_t t)
-{
-    store_object(((struct recorder *)ctx)->store, &(struct row_object){ .id = object, .process = ROW_NULL, .site = ROW_NULL,
-                                                                        .fd = ROW_NULL, .t = ROW_NULL, .t_end = t });
-}
-static void sink_site(void *ctx, const struct row_site *row)
-{
-    store_site(((struct recorder *)ctx)->store, row);
-}
-static void sink_mark(void *ctx, const struct row_mark *row)
-{
-    store_mark(((struct recorder *)ctx)->store, row);
-}
-static void sink_gap(void *ctx, const struct row_gap *row)
-{
-    store_gap(((struct recorder *)ctx)->store, row);
-}
-static const struct assemble_sink sink = {
-    .loop = sink_loop, .loop_end = sink_loop_end, .iteration = sink_iteration, .call = sink_call, .step = sink_step, .task_begin = sink_task,
-    .task_end = sink_task, .object_begin = sink_object, .object_end = sink_object_end, .site = sink_site,
-    .mark = sink_mark, .gap = sink_gap,
-};
-
-/* --- batches from drain ------------------------------------------------------------------------------------------ */
-
-static void gap(struct recorder *r, int64_t thread, int64_t lost, const char *reason)
-{
-    int64_t t = now_ns(r);
-    store_gap(r->store, &(struct row_gap){ .id = ROW_NULL, .thread = thread, .t = t, .t_end = t, .lost = lost,
-                                           .reason = reason });
-}
-
-static void thread_begin(struct recorder *r, const struct batch *b)
-{
-    int64_t t = clock_ns(&r->clock, b->start);
-    struct process *p = process_enter(r->processes, b->pid, t);
-    if (!p)
-        return;
-    process_refresh(p); /* it may have called exec since it was entered */
-    store_process(r->store, &p->row);
-    struct slot_owner *slot = &r->slots[b->slot];
-    slot->row = ++r->next_thread;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", b->pid, b->tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, slot->name, sizeof slot->name - 1);
-    slot->name[n > 0 ? n : 0] = 0;
-    slot->name[strcspn(slot->name, "\n")] = 0;
-    if (fd >= 0)
-        close(fd);
-    slot->thread = (struct row_thread){ .id = slot->row, .process = p->row.id, .tid = b->tid, .t = t, .t_end = ROW_NULL,
-                                        .name = slot->name };
-    store_thread(r->store, &slot->thread);
-    stalls_thread(r->stalls, slot->row, p, b->slot, b->generation, b->tid);
-    assembler_thread(r->assembler, slot->row, p->row.id);
-}
-
-/* At the end of a recording it may live on. */
-static bool thread_lives(const struct batch *b)
-{
-    char path[64];
-    char state = process_state(b->pid);
-    snprintf(path, sizeof path, "/proc/%d/task/%d", b->pid, b->tid);
-    return state && state != 'Z' && state != 'X' && !access(path, F_OK);
-}
-
-static void thread_end(struct recorder *r, const struct batch *b)
-{
-    struct slot_owner *slot = &r->slots[b->slot];
-    unsigned act = LS_WORD_ACT(b->word);
-    bool busy = act == ACT_BUSY || act == ACT_CALL;
-    bool left = b->left >= b->since && b->left < b->time; /* by exit() or exec: what followed is no turn of a loop */
-    ticks_t at = left ? b->left : busy && !thread_lives(b) ? stalls_killed(r->stalls, slot->row, b->since) : b->time;
-    assembler_thread_end(r->assembler, slot->row, b->word, b->since, at);
-    slot->thread.t_end = clock_ns(&r->clock, at);
-    store_thread(r->store, &slot->thread);
-    stalls_thread_end(r->stalls, slot->row);
-    slot->row = 0;
-}
-
-static void handle_batch(struct recorder *r, const struct batch *b)
-{
-    if (b->kind == BATCH_THREAD_BEGIN)
-        thread_begin(r, b);
-    else if (!r->slots[b->slot].row)
-        return; /* its beginning could not be noted */
-    else if (b->kind == BATCH_EVENTS && r->large_enough)
-        r->skipped += b->n;
-    else if (b->kind == BATCH_EVENTS)
-        r->bad += assembler_feed(r->assembler, r->slots[b->slot].row, b->events, b->n);
-    else if (b->kind == BATCH_THREAD_END)
-        thread_end(r, b);
-    else
-        gap(r, r->slots[b->slot].row, (int64_t)b->n, "bad records");
 }
 
 /* --- the command and its tree ------------------------------------------------------------------------------------ */
@@ -392,7 +224,8 @@ static void own_process(void)
 {
     prctl(PR_SET_NAME, "loopscope-rec");
     struct sigaction ignore = { .sa_handler = SIG_IGN }, stop = { .sa_handler = on_stop };
-    const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM };
+    const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGXFSZ, SIGTSTP,
+                            SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM };
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         sigaction(ignored[i], &ignore, NULL);
     sigaction(SIGTERM, &stop, NULL);
@@ -417,8 +250,7 @@ static void put_meta(struct recorder *r)
         store_meta_text(r->store, "kernel", host.release);
     }
     clock_gettime(CLOCK_REALTIME, &wall);
-    store_meta_int(r->store, "t0_realtime_ns",
-                   (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - now_ns(r));
+    store_meta_int(r->store, "t0_realtime_ns", (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - now_ns(r));
     store_meta_int(r->store, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
     store_meta_text(r->store, "clock", r->clock.kind == LS_CLOCK_TSC ? "tsc" : "monotonic");
     store_meta_int(r->store, "threshold_ns", (int64_t)r->o->threshold);
@@ -440,13 +272,15 @@ static void back_ring(void *ctx, uint32_t slot, uint64_t head)
 static const char *start(struct recorder *r, char *text, size_t size)
 {
     clock_start(&r->clock, clock_choose());
-    struct session_options so = { .threshold = r->o->threshold, .call_min = r->o->call_min,
-                                  .ring_bytes = r->o->ring_bytes, .clock = r->clock.kind,
+    struct session_options so = { .threshold = r->o->threshold,
+                                  .call_min = r->o->call_min,
+                                  .ring_bytes = r->o->ring_bytes,
+                                  .clock = r->clock.kind,
                                   .ticks_per_sec = clock_ticks_per_sec(&r->clock) };
     int e = session_create(&so, &r->session);
     if (e) {
-        snprintf(text, size, "cannot make shared memory in XDG_RUNTIME_DIR, /dev/shm, TMPDIR or /tmp: %s; %s", strerror(-e),
-                 e == -EFBIG || e == -ENOMEM ? "see ulimit -f and -v" : "free some space");
+        snprintf(text, size, "cannot make shared memory in XDG_RUNTIME_DIR, /dev/shm, TMPDIR or /tmp: %s; %s",
+                 strerror(-e), e == -EFBIG || e == -ENOMEM ? "see ulimit -f and -v" : "free some space");
         return text;
     }
     if ((e = store_create(r->o->file, &r->store))) {
@@ -457,15 +291,13 @@ static const char *start(struct recorder *r, char *text, size_t size)
     snprintf(dir, sizeof dir, "%s", r->o->file);
     char *slash = strrchr(dir, '/');
     snprintf(slash ? slash + (slash == dir) : dir, slash ? 1 : sizeof dir, "%s", slash ? "" : ".");
-    r->slots = calloc(r->session.arena->slots, sizeof *r->slots);
     r->processes = process_table_new();
     r->watch = watch_start(r->session.arena, r->o->threshold);
     r->drain = drain_start_backed(r->session.arena, dir, QUEUE_MAX, back_ring, r);
-    r->stalls = r->watch ? stalls_new(&(struct stalls_options){ r->store, r->watch, &r->clock, r->o->threshold }) : NULL;
-    struct assemble_sink to = sink;
-    to.ctx = r;
-    r->assembler = assembler_new(&to, &r->clock);
-    if (!r->slots || !r->processes || !r->watch || !r->drain || !r->stalls || !r->assembler)
+    r->stalls =
+        r->watch ? stalls_new(&(struct stalls_options){ r->store, r->watch, &r->clock, r->o->threshold }) : NULL;
+    struct intake_options in = { r->store, r->stalls, r->processes, &r->clock, (uint32_t)r->session.slots };
+    if (!r->processes || !r->watch || !r->drain || !r->stalls || intake_open(&r->in, &in))
         return "cannot start: out of memory or threads";
     put_meta(r);
     store_commit(r->store, true);
@@ -480,9 +312,9 @@ static void tell_limits(struct recorder *r)
     bool refused = atomic_load_explicit(&r->session.arena->refused, memory_order_relaxed); /* the targets' count */
     bool no_memory = atomic_load_explicit(&r->no_memory, memory_order_relaxed);
     if (refused && !r->refused_told)
-        gap(r, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
+        intake_gap(&r->in, ROW_NULL, ROW_NULL, "a loop thread found no free slot; it is not in this trace");
     if (no_memory && !r->no_memory_told)
-        gap(r, ROW_NULL, ROW_NULL, "shared memory is full: loops record less");
+        intake_gap(&r->in, ROW_NULL, ROW_NULL, "shared memory is full: loops record less");
     r->refused_told |= refused;
     r->no_memory_told |= no_memory;
 }
@@ -508,11 +340,11 @@ static void housekeeping(struct recorder *r)
 
 static bool too_large(struct recorder *r)
 {
-    if (!r->large_enough && r->o->max_size && store_size(r->store) >= r->o->max_size) {
-        r->large_enough = true;
+    if (!r->in.full && r->o->max_size && store_size(r->store) >= r->o->max_size) {
+        r->in.full = true;
         r->ended_by = "max-size";
     }
-    return r->large_enough;
+    return r->in.full;
 }
 
 static bool over(struct recorder *r)
@@ -533,7 +365,7 @@ static void pump(struct recorder *r, int timeout_ms, int *ret_more)
     struct batch b;
     *ret_more = drain_next(r->drain, timeout_ms, &b);
     if (*ret_more > 0) {
-        handle_batch(r, &b);
+        intake_batch(&r->in, &b);
         drain_release(r->drain, &b);
     }
 }
@@ -561,7 +393,7 @@ static void put_process(void *ctx, struct process *p)
 static uint64_t lost(struct recorder *r)
 {
     struct drain_stats d = drain_stats(r->drain);
-    return d.lost + d.bad + r->bad + r->skipped + store_rows_lost(r->store);
+    return d.lost + d.bad + r->in.bad + r->in.skipped + store_rows_lost(r->store);
 }
 
 /* Everything that is still in the rings, then the file's end.  0 or -errno. */
@@ -570,7 +402,7 @@ static int finish(struct recorder *r)
     int more = 1;
     int64_t end = now_ns(r);
     atomic_store_explicit(&r->session.arena->on, 0, memory_order_relaxed); /* read by every probe */
-    store_meta_int(r->store, "finishing", 1); /* a reader waits from now on, see query.c */
+    store_meta_int(r->store, "finishing", 1);                              /* a reader waits from now on, see query.c */
     store_commit(r->store, true);
     drain_stop(r->drain);
     while (more >= 0) {
@@ -583,12 +415,10 @@ static int finish(struct recorder *r)
         stalls_settle(r->stalls, false);
     }
     stalls_settle(r->stalls, true);
-    assembler_finish(r->assembler, clock_now(r->clock.kind));
-    if (assembler_refused(r->assembler))
-        gap(r, ROW_NULL, (int64_t)assembler_refused(r->assembler), "more tasks than can be followed");
+    intake_finish(&r->in);
     store_make_room(r->store);
-    if (r->skipped)
-        gap(r, ROW_NULL, (int64_t)r->skipped, "max-size reached");
+    if (r->in.skipped)
+        intake_gap(&r->in, ROW_NULL, (int64_t)r->in.skipped, "max-size reached");
     tell_limits(r);
     process_reap(r->processes, end, process_gone, r);
     process_each(r->processes, put_process, r->store);
@@ -620,12 +450,12 @@ static void sum_up(struct recorder *r, char *text, size_t size)
 {
     struct stalls_summary s = stalls_summary(r->stalls);
     double seconds = (double)now_ns(r) / 1e9;
-    if (!r->loops)
+    if (!r->in.loops)
         snprintf(text, size, "%s: no event loop seen in %.1f s; `loopscope report %s` says why that can be", r->o->file,
                  seconds, r->o->file);
     else if (!s.n)
         snprintf(text, size, "%s: no stall in %.1f s of %lld loop%s, %llu lost", r->o->file, seconds,
-                 (long long)r->loops, r->loops == 1 ? "" : "s", (unsigned long long)lost(r));
+                 (long long)r->in.loops, r->in.loops == 1 ? "" : "s", (unsigned long long)lost(r));
     else
         snprintf(text, size, "%s: %lld stall%s in %.1f s, worst %.1f ms, %s; %llu lost; see `loopscope report %s`",
                  r->o->file, (long long)s.n, s.n == 1 ? "" : "s", seconds, (double)s.longest / 1e6, s.detail,
@@ -635,14 +465,13 @@ static void sum_up(struct recorder *r, char *text, size_t size)
 static void end(struct recorder *r)
 {
     stalls_free(r->stalls);
-    assembler_free(r->assembler);
+    intake_close(&r->in);
     drain_free(r->drain);
     if (r->watch)
         watch_stop(r->watch);
     process_table_free(r->processes);
     store_close(r->store);
     session_remove(&r->session);
-    free(r->slots);
     r->processes = NULL;
 }
 
@@ -650,7 +479,10 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
 {
     static struct recorder r; /* lives as long as the process */
     char text[PATH_MAX + 256];
-    r = (struct recorder){ .o = options, .socket = socket, .command_fd = -1, .standin = root ? 0 : getppid(),
+    r = (struct recorder){ .o = options,
+                           .socket = socket,
+                           .command_fd = -1,
+                           .standin = root ? 0 : getppid(),
                            .born = process_start_time(getpid()) };
     own_process();
     const char *trouble = start(&r, text, sizeof text);
@@ -679,8 +511,8 @@ int recorder_run(const struct recorder_options *options, int socket, pid_t root)
     const char *store_text;
     bool failed = e || store_error(r.store, &store_text);
     if (failed)
-        snprintf(text, sizeof text, "%s is incomplete: %s; free some space and run `loopscope repair %s`", options->file,
-                 e ? strerror(-e) : store_text, options->file);
+        snprintf(text, sizeof text, "%s is incomplete: %s; free some space and run `loopscope repair %s`",
+                 options->file, e ? strerror(-e) : store_text, options->file);
     else
         sum_up(&r, text, sizeof text);
     end(&r);

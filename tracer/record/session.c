@@ -20,12 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RING_FIRST  (64u << 10) /* bytes of each ring that have memory from the start */
-#define RING_AHEAD  (2u << 20)  /* and how far ahead of the writer we keep it, at least */
-#define SLOTS_AHEAD 4           /* the slots that are claimed first have that much from the start, too */
+#define RING_FIRST   (64u << 10) /* bytes of each ring that have memory from the start */
+#define RING_AHEAD   (2u << 20)  /* and how far ahead of the writer we keep it, at least */
+#define SLOTS_AHEAD  4           /* the slots that are claimed first have that much from the start, too */
 #define PAGE_RECORDS (4096 / sizeof(struct ls_event))
-#define DIR_PREFIX  "loopscope-"
-#define STALE_AFTER 60          /* s: a directory without a lock younger than this may be in the making */
+#define DIR_PREFIX   "loopscope-"
+#define STALE_AFTER  60 /* s: a directory without a lock younger than this may be in the making */
 
 static bool usable_dir(const char *dir)
 {
@@ -131,7 +131,7 @@ int session_back(struct session *s, uint32_t slot, uint64_t head)
         return 0;
     if (head >= s->records)
         return back_up_to(s, slot, s->records); /* it says it has been all the way round */
-    want += head; /* who has written much may write as much again before we look again */
+    want += head;                               /* who has written much may write as much again before we look again */
     return have > head && have - head >= (want - head) / 2 ? 0 : back_up_to(s, slot, want);
 }
 

@@ -18,13 +18,13 @@
 #include "symbol.h"
 #include "unwind.h"
 
-#define CALLS_KEPT   512                     /* of one busy period; shorter ones beyond are only summed by the judge's share */
-#define PENDING_WAIT (3 * 1000000000ll)      /* a note that has not come by then will not */
+#define CALLS_KEPT    512 /* of one busy period; shorter ones beyond are only summed by the judge's share */
+#define PENDING_WAIT  (3 * 1000000000ll) /* a note that has not come by then will not */
 #define DEATH_WAIT_MS 200
-#define DEATHS_WAITED 5                      /* in a row without an answer; then nobody is waited for */
-#define FULL_STACKS  5                       /* samples stored a minute for one place */
-#define PLACES       256
-#define LASTING      (1000 * 1000 * 1000ull) /* a stall is told before its end when it has lasted this long */
+#define DEATHS_WAITED 5 /* in a row without an answer; then nobody is waited for */
+#define FULL_STACKS   5 /* samples stored a minute for one place */
+#define PLACES        256
+#define LASTING       (1000 * 1000 * 1000ull) /* a stall is told before its end when it has lasted this long */
 
 struct kept_call {
     struct judge_call call;
@@ -39,11 +39,11 @@ struct thread_state {
     pid_t tid;
     struct kept_call *calls; /* of the open busy period */
     int n_calls, cap_calls;
-    int64_t task, task_run;  /* the longest run of the open busy period */
-    int64_t ongoing_id;      /* stall row already written for the busy period that lasts, 0 none */
+    int64_t task, task_run; /* the longest run of the open busy period */
+    int64_t ongoing_id;     /* stall row already written for the busy period that lasts, 0 none */
     ticks_t ongoing_since;
     struct watch_note *note; /* of a busy period that ended by death; NULL when there is none */
-    ticks_t closed;          /* `since` of the last busy period that has ended: the watchdog may know that later than we */
+    ticks_t closed; /* `since` of the last busy period that has ended: the watchdog may know that later than we */
 };
 
 struct pending {
@@ -58,7 +58,7 @@ struct pending {
     struct watch_note *note; /* when it is here already */
 };
 
-struct place_count {         /* for suppression: how many full stacks a place had in this minute */
+struct place_count { /* for suppression: how many full stacks a place had in this minute */
     char fingerprint[33];
     int64_t minute;
     int n;
@@ -72,7 +72,7 @@ struct stalls {
     struct stackbook *book;
     struct thread_state **threads; /* by thread row */
     int64_t n_threads;
-    struct thread_state **loops;   /* by loop row */
+    struct thread_state **loops; /* by loop row */
     int64_t n_loops;
     struct pending *pending;
     int n_pending, cap_pending;
@@ -146,15 +146,17 @@ static bool grow(struct thread_state ***v, int64_t *n, int64_t i)
     return true;
 }
 
-int stalls_thread(struct stalls *s, int64_t thread, struct process *process, uint32_t slot, uint32_t generation, pid_t tid)
+int stalls_thread(struct stalls *s, int64_t thread, struct process *process, uint32_t slot, uint32_t generation,
+                  pid_t tid)
 {
     struct thread_state *t = calloc(1, sizeof *t);
     if (!t || !grow(&s->threads, &s->n_threads, thread)) {
         free(t);
         return -ENOMEM;
     }
-    *t = (struct thread_state){ .row = thread, .loop = ROW_NULL, .process = process, .slot = slot,
-                                .generation = generation, .tid = tid };
+    *t = (struct thread_state){
+        .row = thread, .loop = ROW_NULL, .process = process, .slot = slot, .generation = generation, .tid = tid
+    };
     s->threads[thread] = t;
     process_map(process, s->files); /* opened now: it may be dead when its first stack comes */
     return 0;
@@ -231,8 +233,11 @@ static void keep_call(struct thread_state *t, const struct assembled_call *c, in
     }
     struct kept_call *k = &t->calls[t->n_calls++];
     *k = (struct kept_call){
-        .call = { .call = c->call, .t = (ns_t)c->row.t, .dur = (ns_t)c->row.dur,
-                  .fd = c->row.fd == ROW_NULL ? -1 : (int)c->row.fd, .id = c->row.id },
+        .call = { .call = c->call,
+                  .t = (ns_t)c->row.t,
+                  .dur = (ns_t)c->row.dur,
+                  .fd = c->row.fd == ROW_NULL ? -1 : (int)c->row.fd,
+                  .id = c->row.id },
         .stack = stack,
     };
     if (c->row.detail)
@@ -404,9 +409,16 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
     }
     int64_t t = p->iteration.t + p->iteration.poll;
     struct judge_input in = {
-        .t = (ns_t)t, .dur = (ns_t)p->iteration.busy, .threshold = s->o.threshold, .calls = calls, .n_calls = p->n_calls, .note = note,
+        .t = (ns_t)t,
+        .dur = (ns_t)p->iteration.busy,
+        .threshold = s->o.threshold,
+        .calls = calls,
+        .n_calls = p->n_calls,
+        .note = note,
         .ticks_per_ns = (double)clock_ticks_per_sec(s->o.clock) / 1e9,
-        .place = placed ? place.function : NULL, .place_percent = placed ? place.percent : 0, .n_samples = n,
+        .place = placed ? place.function : NULL,
+        .place_percent = placed ? place.percent : 0,
+        .n_samples = n,
     };
     struct judge_verdict v;
     judge(&in, &v);
@@ -423,23 +435,44 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
     bool enough = n && suppress(s, fingerprint, t);
 
     struct row_stall row = {
-        .id = p->id, .loop = p->iteration.loop, .thread = p->thread->row, .iteration = p->iteration.id, .task = p->task,
-        .t = t, .dur = p->iteration.busy, .cause = v.cause, .detail = v.detail, .fingerprint = fingerprint,
-        .cpu = v.cpu, .runq = v.runq, .blocked = v.blocked, .majflt = v.majflt, .call = v.call,
+        .id = p->id,
+        .loop = p->iteration.loop,
+        .thread = p->thread->row,
+        .iteration = p->iteration.id,
+        .task = p->task,
+        .t = t,
+        .dur = p->iteration.busy,
+        .cause = v.cause,
+        .detail = v.detail,
+        .fingerprint = fingerprint,
+        .cpu = v.cpu,
+        .runq = v.runq,
+        .blocked = v.blocked,
+        .majflt = v.majflt,
+        .call = v.call,
         .stack = placed ? place.stack : ROW_NULL,
-        .victims = ROW_NULL, .victim_sum = ROW_NULL, .victim_max = ROW_NULL,
-        .suppressed = enough ? n : 0, .in_gap = p->in_gap,
+        .victims = ROW_NULL,
+        .victim_sum = ROW_NULL,
+        .victim_max = ROW_NULL,
+        .suppressed = enough ? n : 0,
+        .in_gap = p->in_gap,
     };
     store_stall(s->o.store, &row);
     for (int i = 0; i < n && !enough; i++)
         if (stacks[i] != ROW_NULL)
-            store_sample(s->o.store, &(struct row_sample){ .id = ++s->next_sample, .stall = p->id,
-                                                           .thread = p->thread->row, .stack = stacks[i],
+            store_sample(s->o.store, &(struct row_sample){ .id = ++s->next_sample,
+                                                           .stall = p->id,
+                                                           .thread = p->thread->row,
+                                                           .stack = stacks[i],
                                                            .t = clock_ns(s->o.clock, note->samples[i]->time),
                                                            .partial = partial[i] });
     if (!placed && note && note->no_stack)
-        store_notice(s->o.store, &(struct row_notice){ .id = ++s->next_notice, .t = t, .n = 1, .kind = "no_stack",
-                                                       .process = p->thread->process->row.id, .text = note->no_stack });
+        store_notice(s->o.store, &(struct row_notice){ .id = ++s->next_notice,
+                                                       .t = t,
+                                                       .n = 1,
+                                                       .kind = "no_stack",
+                                                       .process = p->thread->process->row.id,
+                                                       .text = note->no_stack });
     s->summary.n++;
     if (row.dur > s->summary.longest) {
         s->summary.longest = row.dur;
@@ -529,18 +562,34 @@ void stalls_ongoing(struct stalls *s)
         }
         struct judge_input in = { .t = (ns_t)clock_ns(s->o.clock, notes[i].since),
                                   .dur = (ns_t)clock_duration(s->o.clock, notes[i].since, now),
-                                  .threshold = s->o.threshold, .calls = calls, .n_calls = t->n_calls, .note = &notes[i],
+                                  .threshold = s->o.threshold,
+                                  .calls = calls,
+                                  .n_calls = t->n_calls,
+                                  .note = &notes[i],
                                   .ticks_per_ns = (double)clock_ticks_per_sec(s->o.clock) / 1e9 };
         struct judge_verdict v;
         judge(&in, &v);
         char fingerprint[33];
         plain_fingerprint(&v, fingerprint);
-        store_stall(s->o.store, &(struct row_stall){
-                                    .id = t->ongoing_id, .loop = t->loop, .thread = t->row, .iteration = ROW_NULL,
-                                    .task = ROW_NULL, .t = (int64_t)in.t, .dur = (int64_t)in.dur, .cause = v.cause,
-                                    .detail = v.detail, .fingerprint = fingerprint, .cpu = v.cpu, .runq = v.runq,
-                                    .blocked = v.blocked, .majflt = v.majflt, .call = ROW_NULL, .stack = ROW_NULL,
-                                    .victims = ROW_NULL, .victim_sum = ROW_NULL, .victim_max = ROW_NULL });
+        store_stall(s->o.store, &(struct row_stall){ .id = t->ongoing_id,
+                                                     .loop = t->loop,
+                                                     .thread = t->row,
+                                                     .iteration = ROW_NULL,
+                                                     .task = ROW_NULL,
+                                                     .t = (int64_t)in.t,
+                                                     .dur = (int64_t)in.dur,
+                                                     .cause = v.cause,
+                                                     .detail = v.detail,
+                                                     .fingerprint = fingerprint,
+                                                     .cpu = v.cpu,
+                                                     .runq = v.runq,
+                                                     .blocked = v.blocked,
+                                                     .majflt = v.majflt,
+                                                     .call = ROW_NULL,
+                                                     .stack = ROW_NULL,
+                                                     .victims = ROW_NULL,
+                                                     .victim_sum = ROW_NULL,
+                                                     .victim_max = ROW_NULL });
     }
 }
 
