@@ -11,18 +11,22 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tracer/record/recorder.h"
 
 static const int timers[] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
 enum { TIMERS = sizeof timers / sizeof *timers };
+
+#define PATIENCE_MS 2000 /* a file is finished within that, and the signal that ended the command may come twice */
 
 static sigset_t started_with;       /* the mask we were started with; main thread only, as all of these */
 static struct sigaction child_with; /* and what SIGCHLD did */
@@ -213,6 +217,13 @@ int standin_wait(pid_t command, pid_t recorder, int socket)
     }
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 bool standin_patience(int socket)
 {
     sigset_t ends;
@@ -220,12 +231,20 @@ bool standin_patience(int socket)
     for (const int *sig = (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *sig; sig++)
         sigaddset(&ends, *sig);
     struct pollfd f[2] = { { .fd = socket, .events = POLLIN },
-                           { .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN } };
-    while (poll(f, 2, -1) < 0 && errno == EINTR)
-        ;
+                           { .fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN } };
+    bool asked = false;
+    for (int64_t until = now_ms() + PATIENCE_MS, left; !f[0].revents;) {
+        struct signalfd_siginfo info;
+        left = until - now_ms();
+        if (asked && left <= 0)
+            break;
+        poll(f, 2, asked ? (int)left : -1);
+        while (f[1].fd >= 0 && read(f[1].fd, &info, sizeof info) == sizeof info)
+            asked = true;
+    }
     if (f[1].fd >= 0)
         close(f[1].fd);
-    return f[0].revents || !f[1].revents;
+    return f[0].revents;
 }
 
 _Noreturn void standin_exit(int status)
