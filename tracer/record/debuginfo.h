@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "../event.h"
-#include "modules.h"
+#include "module_file.h"
 
 struct debuginfo;
 

@@ -1,5 +1,5 @@
-/* modules.h - the ELF files of a process: what is mapped where, opened while the process lives and kept open, so that
- * a process that was killed, and a file that was replaced, can still be unwound.  Used by one thread. */
+/* modules.h - what is mapped where in a process, read while it lives and kept, so that a process that was killed can
+ * still be unwound.  The files behind it are module_file.h.  Used by one thread. */
 #ifndef LOOPSCOPE_MODULES_H
 #define LOOPSCOPE_MODULES_H
 
@@ -8,13 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct module_files; /* all files opened so far: a file is opened once, however many processes map it */
-struct module_file;  /* one ELF file by (device, inode, build-id); lives as long as the registry */
-struct module_map;   /* one process: its mappings, sorted */
-struct debuginfo;
+#include "module_file.h"
 
-struct module_files *module_files_new(void);
-void module_files_free(struct module_files *files); /* after the last map was closed */
+struct module_map; /* one process: its mappings, sorted */
 
 struct module_ref {             /* an address, seen from its file */
     struct module_file *file;   /* NULL: no file is mapped there (JIT code, or nothing) */
@@ -41,25 +37,5 @@ size_t module_map_read(struct module_map *map, uint64_t address, void *ret_bytes
 const struct module_file *module_map_exe(const struct module_map *map); /* the program itself; NULL when not known */
 /* Opens NAME under /proc/PID, O_CLOEXEC; never that of a later process with the same pid.  -errno. */
 int module_map_open_proc(const struct module_map *map, const char *name, int flags);
-
-const char *module_file_path(const struct module_file *file);
-const char *module_file_build_id(const struct module_file *file); /* hex, "" when it has none */
-uint64_t module_file_size(const struct module_file *file);
-/* From its first to its last link-time address. */
-uint64_t module_file_extent(const struct module_file *file);
-/* Bytes at a link-time address, as the linker wrote them.  Returns how many were read. */
-size_t module_file_read(struct module_file *file, uint64_t rel, void *ret_bytes, size_t size);
-/* Its file descriptor, or -1 and its image in memory (the vDSO, a file that could only be had from the process). */
-int module_file_source(const struct module_file *file, const void **ret_image, size_t *ret_size);
-
-/* The sorted table of .eh_frame_hdr: `count` pairs of 32-bit offsets from `base`, the first pair at `table`.
- * False when the file has none that can be searched.  All are link-time addresses. */
-struct module_eh_table { uint64_t base, table, count; };
-bool module_file_eh_table(const struct module_file *file, struct module_eh_table *ret_table);
-/* Where the function around `rel` begins, from that table; 0 when not known. */
-uint64_t module_file_function_start(struct module_file *file, uint64_t rel);
-
-/* Its debug information, opened at the first call; never NULL unless out of memory. */
-struct debuginfo *module_file_debuginfo(struct module_file *file);
 
 #endif
