@@ -18,6 +18,7 @@
 #include "notebox.h"
 #include "proc.h"
 #include "sample.h"
+#include "watch_stall.h"
 
 #define MS           1000000ull
 #define SCAN_EVERY   (5 * MS)  /* for new slots, when something wakes us anyway */
@@ -28,29 +29,6 @@
 #define FIND_EVERY   (50 * MS) /* a search through all of /proc */
 #define NOTE_LIFE    (30 * 1000 * MS)
 #define MAX_SLOTS    65536u
-
-struct look { /* one reading of a thread */
-    ticks_t time;
-    uint64_t word;
-    bool known, asleep; /* asleep: in its poll, so its clocks stand still */
-    struct proc_reading proc;
-    bool quota;                /* throttled is known */
-    ns_t throttled, suspended; /* running totals */
-};
-
-struct snapshot { /* of the state word and its values, which belong together */
-    uint64_t word;
-    ticks_t since, call_since;
-    uint64_t call_arg, allow;
-};
-
-struct stall {
-    struct watch_note note;
-    struct look base, last;
-    int step;       /* the next sample's place in the series */
-    long asleep_nr; /* the last stack taken of a sleeping thread: not taken twice */
-    uint64_t asleep_sp, asleep_pc;
-};
 
 struct watched {
     bool live, gone; /* gone: the thread has ended, the slot will be freed */
@@ -258,24 +236,12 @@ static void scan(struct watch *w, ticks_t now)
 
 /* ---- a stall ------------------------------------------------------------------------------------------------------- */
 
-/* The reading to count from: that of a loop that slept in the poll before is exact; else the one nearest to since. */
-static struct look baseline(const struct watched *v, const struct snapshot *s, const struct look *now)
-{
-    bool inside = v->last.known && LS_WORD_TURN(v->last.word) == LS_WORD_TURN(s->word) && v->last.time >= s->since;
-    struct look before = inside ? v->before : v->last, base = inside ? v->last : *now;
-    if (!before.known || before.time > s->since)
-        return base;
-    if (before.asleep && LS_WORD_TURN(before.word) + 1 == LS_WORD_TURN(s->word))
-        before.time = s->since;
-    return s->since - before.time <= base.time - s->since ? before : base;
-}
-
 static void open_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l)
 {
     struct stall *st = calloc(1, sizeof *st);
     if (!st)
         return;
-    st->base = baseline(v, s, l);
+    st->base = stall_baseline(&v->before, &v->last, s, l);
     st->last = *l;
     if (v->cpu_stat[0] && !st->base.quota) /* perhaps a quota was set meanwhile: counted from now on */
         st->base.quota = !proc_throttled(v->cpu_stat, &st->base.throttled, &v->quota);
@@ -292,60 +258,6 @@ static void open_stall(struct watch *w, struct watched *v, const struct snapshot
     pthread_mutex_lock(&w->mutex);
     v->stall = st;
     pthread_mutex_unlock(&w->mutex);
-}
-
-static ns_t grown(ns_t from, ns_t to)
-{
-    return to > from ? to - from : 0;
-}
-
-static bool is_stopped(const struct look *l)
-{
-    return l->known && (l->proc.state == 'T' || l->proc.state == 't');
-}
-
-/* The counters so far.  The mutex is held. */
-static void add_evidence(struct watch *w, struct stall *st, const struct look *l)
-{
-    struct watch_note *n = &st->note;
-    if (l->known)
-        n->last = l->time;
-    if (l->known && st->base.known) {
-        n->sched_known = l->proc.sched_known && st->base.proc.sched_known;
-        n->cpu = grown(st->base.proc.cpu, l->proc.cpu);
-        n->runq = grown(st->base.proc.runq, l->proc.runq);
-        n->majflt = grown(st->base.proc.majflt, l->proc.majflt);
-        n->suspended = grown(st->base.suspended, l->suspended);
-        if (l->quota && st->base.quota)
-            n->throttled = grown(st->base.throttled, l->throttled);
-        /* stopped at both looks: all the time between; at one of them: half of it */
-        n->stopped += to_ns(w, l->time - st->last.time) * (ns_t)(is_stopped(l) + is_stopped(&st->last)) / 2;
-    }
-    st->last = *l;
-}
-
-/* Counts one look by what it saw.  sc: valid when it sleeps outside a wrapped call.  The mutex is held. */
-static void count_look(struct stall *st, const struct snapshot *s, const struct look *l, const struct proc_syscall *sc,
-                       const char *wchan)
-{
-    struct watch_note *n = &st->note;
-    bool in_call = LS_WORD_ACT(s->word) == ACT_CALL;
-    n->looks++;
-    n->hang_call = in_call ? (uint16_t)LS_WORD_CALL(s->word) : 0;
-    n->hang_arg = in_call ? s->call_arg : 0;
-    n->hang_since = in_call ? s->call_since : 0;
-    if (is_stopped(l))
-        n->looks_stopped++;
-    else if (in_call)
-        n->looks_in_call++;
-    else if (l->known && sc->where == PROC_BLOCKED)
-        n->looks_fault++;
-    else if (l->known && sc->where == PROC_IN_SYSCALL)
-        n->looks_sleeping++, n->sleep_syscall = (int)sc->nr;
-    else if (l->known)
-        n->looks_running++;
-    if (wchan[0])
-        memcpy(n->wchan, wchan, sizeof n->wchan);
 }
 
 static void keep_sample(struct watch *w, struct watched *v, struct stack_copy *c, uint64_t word)
@@ -434,14 +346,6 @@ static void sample(struct watch *w, struct watched *v, const struct snapshot *s,
     }
 }
 
-/* When sample k of a stall is due: 1, 1.5, 2, 3, 4, 6, 8 ... x threshold after its start. */
-static ticks_t sample_due(const struct watch *w, const struct stall *st)
-{
-    if (st->step >= WATCH_SAMPLES)
-        return UINT64_MAX;
-    return st->note.since + ((w->threshold << (st->step / 2)) * (st->step % 2 ? 3 : 2)) / 2;
-}
-
 static void look_at_stall(struct watch *w, struct watched *v, const struct snapshot *s, const struct look *l,
                           ticks_t now)
 {
@@ -454,12 +358,12 @@ static void look_at_stall(struct watch *w, struct watched *v, const struct snaps
     if (asleep)
         proc_thread_wchan(&v->proc, wchan, sizeof wchan);
     pthread_mutex_lock(&w->mutex);
-    add_evidence(w, st, l);
-    count_look(st, s, l, &sc, wchan);
+    stall_add(st, l, to_ns(w, l->time - st->last.time));
+    stall_count(st, s, l, &sc, wchan);
     pthread_mutex_unlock(&w->mutex);
 
-    if (now >= sample_due(w, st)) {
-        while (now >= sample_due(w, st))
+    if (now >= stall_sample_due(st, w->threshold)) {
+        while (now >= stall_sample_due(st, w->threshold))
             st->step++;
         if (v->job.phase == SAMPLE_IDLE && (sc.where == PROC_RUNNING || sc.sp))
             sample(w, v, s, l, &sc, now);
@@ -467,7 +371,8 @@ static void look_at_stall(struct watch *w, struct watched *v, const struct snaps
     ticks_t age = now - s->since, step = age / 8 > w->threshold / 2 ? age / 8 : w->threshold / 2;
     if (step > to_ticks(w, LONGEST_STEP))
         step = to_ticks(w, LONGEST_STEP);
-    v->next = now + step < sample_due(w, st) ? now + step : sample_due(w, st);
+    ticks_t due = stall_sample_due(st, w->threshold);
+    v->next = now + step < due ? now + step : due;
 }
 
 /* The turn is over (s: what came after it), or the thread has gone (s NULL). */
@@ -479,12 +384,8 @@ static void finish_stall(struct watch *w, struct watched *v, const struct snapsh
         return;
     pthread_mutex_lock(&w->mutex);
     if (s && l->known) {
-        struct look last = *l;
-        /* Asleep in the poll that ended it: nothing was used since then, so the counters are those of its end. */
-        if (l->asleep && LS_WORD_TURN(s->word) == LS_WORD_TURN(st->last.word) + 1 && s->since <= l->time &&
-            s->since >= st->last.time)
-            last.time = s->since;
-        add_evidence(w, st, &last);
+        struct look last = stall_end(st, s, l);
+        stall_add(st, &last, to_ns(w, last.time - st->last.time));
     }
     v->before = v->last = st->last;
     v->stall = NULL;
