@@ -87,6 +87,12 @@ with Place("rings of 8 records, slowly") as place:
     t, gaps = facts(place)
     check(any(s[2] > 39e6 for s in t.stalls()), f"the stall is there: {t.stalls()}")
 
+for limit in (("--max-size", "1K"), ("--duration", "1us")):
+    with Place("a limit that is reached before the command starts: " + limit[0]) as place:
+        p = place.record(TARGET, "turns", "200", options=limit)
+        went_well(p, p.stdout, "turns 200", place.name)
+        check(place.trace().one("SELECT value FROM meta WHERE key = 'ended_by'") == limit[0][2:], "the trace says why it ends")
+
 with Place("--max-size") as place:
     p = place.record(TARGET, "flood", "1500000", options=("--max-size", "8M"))
     went_well(p, p.stdout, "flood 1500000", place.name)

@@ -197,6 +197,14 @@ Test(store, what_cannot_be_created_says_why)
     struct store *none;
     cr_expect_eq(store_create("/nowhere/x.db", &none), -ENOENT);
     cr_expect_eq(store_create(dir, &none), -EISDIR);
+
+    char fifo[96], moved[128];
+    snprintf(fifo, sizeof fifo, "%s/fifo", dir);
+    snprintf(moved, sizeof moved, "%s.old", fifo);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    cr_expect_eq(store_create(fifo, &none), -EINVAL, "nor is a device of the system moved away");
+    cr_expect_neq(access(moved, F_OK), 0);
+    cr_expect_eq(access(fifo, F_OK), 0);
 }
 
 static void limit_files(rlim_t bytes)

@@ -100,7 +100,8 @@ static void command_started(struct recorder *r, pid_t pid)
 {
     r->command = pid;
     r->command_fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct process *p = process_enter(r->processes, pid, now_ns(r));
+    /* A limit may have ended the recording before the command began. */
+    struct process *p = r->processes ? process_enter(r->processes, pid, now_ns(r)) : NULL;
     if (p)
         store_process(r->store, &p->row);
 }
@@ -284,7 +285,8 @@ static const char *start(struct recorder *r, char *text, size_t size)
         return text;
     }
     if ((e = store_create(r->o->file, &r->store))) {
-        snprintf(text, size, "cannot create %s: %s; choose another file with -o", r->o->file, strerror(-e));
+        snprintf(text, size, "cannot create %s: %s; choose another file with -o", r->o->file,
+                 e == -EINVAL ? "Not a regular file" : strerror(-e));
         return text;
     }
     char dir[PATH_MAX];

@@ -430,6 +430,8 @@ static int keep_old(const char *path)
         return r;
     if (S_ISDIR(st.st_mode))
         return -EISDIR;
+    if (!S_ISREG(st.st_mode)) /* root could move /dev/null away from everybody */
+        return -EINVAL;
     if (access(wal, F_OK) == 0 && in_use(path))
         return -EBUSY;
     static const char *const stale[] = { ".old-wal", ".old-shm", ".old-journal", "-shm" };
