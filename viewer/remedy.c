@@ -25,8 +25,13 @@ static const struct row rows[] = {
     { "fault", FAM_NONE, NULL,
       { "Memory had to come from disk (swapped out, or a cold mapped file): mlock it, read it ahead in a thread "
         "(madvise MADV_WILLNEED), or give it more RAM." } },
-    { "lock", FAM_LOCK, " pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait sem_wait sem_timedwait "
-                        "sem_clockwait futex ",
+    { "lock", FAM_LOCK, " sem_wait sem_timedwait sem_clockwait ",
+      { "The loop sleeps until another thread signals: let that thread wake the loop by an eventfd instead.",
+        "Only this task should wait: let the thread answer through ls_to_thread, or write to an eventfd.",
+        /* CPython's locks are semaphores, its GIL is a condition */
+        "A lock, queue, event or join of `threading`: another thread has it or has not answered yet. Take it in "
+        "asyncio.to_thread; between tasks use asyncio's own.", NULL } },
+    { "lock", FAM_LOCK, " pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait futex ",
       { "The loop sleeps until another thread signals: let that thread wake the loop by an eventfd instead.",
         "Only this task should wait: let the thread answer through ls_to_thread, or write to an eventfd.",
         "Most likely the GIL: another Python thread computes. Move that work into a process "

@@ -24,6 +24,8 @@ Test(remedy, fits_call_and_language)
     says("cpu", "", REMEDY_RUNTIME, "ls_yield");
     says("lock", "pthread_mutex_lock", REMEDY_C, "owner");
     says("lock", "pthread_cond_timedwait", REMEDY_PYTHON, "GIL");
+    says("lock", "sem_wait", REMEDY_PYTHON, "threading");
+    says("lock", "sem_clockwait", REMEDY_C, "eventfd");
     says("lock", "flock", REMEDY_C, "LOCK_NB");
     says("lock", NULL, REMEDY_C, "owner");
     says("unknown", "", REMEDY_C, "strace");
