@@ -197,12 +197,10 @@ static bool scripted(const struct report_frame *f)
     return strcmp(f->language, "python") == 0 || strcmp(f->language, "js") == 0;
 }
 
-static bool shown(const struct report_frame *frames, int i, int n, int64_t least)
+static bool shown(const struct report_frame *frames, int i, int64_t least)
 {
     if (frames[i].noise == NOISE_PROBE || frames[i].noise > least)
         return false;
-    if (i > 0 && i == n - 1 && strcmp(frames[i].function, "main") == 0)
-        return false; /* everything is called from main */
     return frames[i].noise == NOISE_USER || !plumbing(&frames[i]);
 }
 
@@ -236,17 +234,19 @@ int place_stack(const struct report_frame *frames, int n, char ret_pieces[][PLAC
     int count = 0, last = -1;
     bool named = false;
     for (int i = 0; i < n; i++)
-        named |= *frames[i].function && shown(frames, i, n, least);
+        named |= *frames[i].function && shown(frames, i, least);
     while (n > 0 && frames[n - 1].noise > least) /* what called main is never news */
         n--;
     for (int i = 0; i < n && count < max; i++) {
         /* The library or built-in function that the program called stands for whatever it did inside. */
         bool entry = least == NOISE_USER && i + 1 < n && count == 0 && frames[i + 1].noise == NOISE_USER &&
                      (frames[i].noise == NOISE_LIBRARY || (frames[i].noise == NOISE_RUNTIME && scripted(&frames[i])));
-        if (!entry && !shown(frames, i, n, least))
+        if (!entry && !shown(frames, i, least))
             continue;
         if (named && count > 0 && !*frames[i].function)
             continue;
+        if (count > 0 && i == n - 1 && strcmp(frames[i].function, "main") == 0)
+            break; /* everything is called from main; what main itself did, is worth its line */
         if (last >= 0 && i > last + 1 && count + 1 < max)
             strcpy(ret_pieces[count++], "..");
         place_frame(&frames[i], ret_pieces[count++], PLACE_PIECE);

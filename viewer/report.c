@@ -469,7 +469,7 @@ static int tasks(const struct page *p, const struct report_data *d, const struct
 static void no_loop(const struct page *p, const struct report_data *d)
 {
     static const char *const reasons[] = {
-        "it has no event loop: no thread waited twice in epoll_wait, poll, select or io_uring_enter;",
+        "it has no event loop: no thread came back again and again to epoll_wait, poll, select or io_uring_enter;",
         "it ended, or its children did, before a loop began;",
         "it is static, setuid or written in Go: the preload is not loaded (`file PROGRAM` tells);",
         "it polls by raw system calls, which cannot be seen.",

@@ -204,6 +204,12 @@ Test(report, a_stack_keeps_the_users_frames_and_folds_the_rest)
     collapses_to(f, 8, "load < .. < serve");
 }
 
+Test(report, main_is_shown_when_it_is_all_there_is)
+{
+    struct report_frame f[] = { frame("usleep", NOISE_PROBE), frame("main", NOISE_USER), frame("_start", NOISE_LIBC) };
+    collapses_to(f, 3, "main");
+}
+
 Test(report, a_stack_names_the_library_function_that_was_called)
 {
     struct report_frame f[] = { frame("do_dump", NOISE_LIBRARY), frame("json_dumps", NOISE_LIBRARY), frame("build", NOISE_USER) };
