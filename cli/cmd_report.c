@@ -101,6 +101,8 @@ static int judge_gates(const struct values *v, struct gate *const *gates, int n,
         case GATE_FALSE: break;
         }
     }
+    if (n && !code && !d->n_loops)
+        complain(0, "report: no event loop was seen: nothing could fail; add 'or loops<1' to fail then");
     return code;
 }
 
@@ -131,6 +133,8 @@ static int report(const struct values *v, const char *path, struct gate *const *
     code = read_range(v, t, &range);
     if (code == 0 && report_load(t, &range, &d, error, sizeof error) != 0)
         code = complain(2, "%s", error);
+    if (code == 0 && v->from && d->session.duration != NOT_KNOWN && range.from > d->session.duration)
+        code = complain(2, "report: --from is after the end: the trace lasts %s", human_duration(d->session.duration).s);
     if (code == 0 && print(v, t, d) != 0)
         code = complain(2, "report: out of memory");
     if (code == 0)
@@ -163,9 +167,10 @@ const struct command cmd_report = {
              "--fail-if makes it a gate: exit 1 when the expression is true.  It compares\n"
              "  stall  stalls  stall.total  stall.CAUSE     longest stall, how many, their sum, longest of a cause\n"
              "  busy  iteration.p50  .p99  .max             the busiest loop, its busy time a turn\n"
-             "  call  calls  call.NAME  lost                blocking calls on a loop, events that were lost\n"
+             "  call  calls  call.NAME  lost  loops         blocking calls on a loop, events lost, loops seen\n"
              "with > >= < <= = != and a value (50ms, 3, 90%), joined by and, or and brackets:\n"
-             "  loopscope report --fail-if 'stall>50ms or call.getaddrinfo>0'",
+             "  loopscope report --fail-if 'stall>50ms or call.getaddrinfo>0'\n"
+             "Where no loop was seen nothing is true of it: 'stall>50ms or loops<1' fails then, too.",
     .options = options,
     .values_size = sizeof(struct values),
     .defaults = defaults,

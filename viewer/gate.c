@@ -12,7 +12,7 @@
 
 enum unit { UNIT_TIME, UNIT_COUNT, UNIT_SHARE };
 enum metric { M_STALL, M_STALLS, M_STALL_TOTAL, M_STALL_CAUSE, M_BUSY, M_P50, M_P99, M_MAX, M_CALL, M_CALLS, M_CALL_NAME,
-              M_LOST };
+              M_LOST, M_LOOPS };
 
 static const struct {
     const char *name; /* ends in '.': any word of the right kind follows */
@@ -23,6 +23,7 @@ static const struct {
     { "stall.", M_STALL_CAUSE, UNIT_TIME }, { "busy", M_BUSY, UNIT_SHARE }, { "iteration.p50", M_P50, UNIT_TIME },
     { "iteration.p99", M_P99, UNIT_TIME }, { "iteration.max", M_MAX, UNIT_TIME }, { "call", M_CALL, UNIT_TIME },
     { "calls", M_CALLS, UNIT_COUNT }, { "call.", M_CALL_NAME, UNIT_TIME }, { "lost", M_LOST, UNIT_COUNT },
+    { "loops", M_LOOPS, UNIT_COUNT },
 };
 
 enum node_kind { NODE_AND, NODE_OR, NODE_COMPARE };
@@ -182,9 +183,13 @@ static struct gate *parse_compare(struct parser *s)
         return inner;
     }
     int m = metric_at(s, g.word, sizeof g.word);
+    if (m < 0 && strncmp(s->p, "call.", 5) == 0)
+        return fail(s, "no call that is recorded has this name");
+    if (m < 0 && strncmp(s->p, "stall.", 6) == 0)
+        return fail(s, "expected stall.total or stall. and a cause (cpu call lock fault preempted throttled stopped unknown)");
     if (m < 0)
-        return fail(s, "expected stall, stalls, stall.total, stall.CAUSE, busy, iteration.p99, call, calls, call.NAME or "
-                       "lost");
+        return fail(s, "expected stall, stalls, stall.total, stall.CAUSE, busy, iteration.p99, call, calls, call.NAME, "
+                       "lost or loops");
     if (parse_op(s, &g.op) != 0)
         return fail(s, "expected one of > >= < <= = !=");
     if (parse_value(s, metrics[m].unit, &g.value) != 0)
@@ -299,6 +304,7 @@ static double value_of(const struct gate *g, const struct report_data *d)
     case M_STALL: case M_STALLS: case M_STALL_TOTAL: case M_STALL_CAUSE: return stall_value(g, d);
     case M_BUSY: case M_P50: case M_P99: case M_MAX: return loop_value(g->metric, d);
     case M_CALL: case M_CALLS: case M_CALL_NAME: return call_value(g, d);
+    case M_LOOPS: return d->n_loops;
     default: return d->session.lost == NOT_KNOWN ? 0 : (double)d->session.lost;
     }
 }

@@ -24,6 +24,9 @@ done
 refuses "missing.db" repair "$dir/missing.db"
 refuses "text.db" repair "$dir/text.db"
 
+# times that are not in the trace, and a gate over nothing
+refuses "report: --from is after the end" report --from 9h "$dir/redis.db"
+
 # the default file
 cd "$dir" || exit 1
 refuses "loopscope.db: no such file" info

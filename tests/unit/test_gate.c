@@ -30,7 +30,7 @@ Test(gate, each_metric)
     static const char *const is[] = {
         "stall>50ms", "stall>=61.8ms", "stalls>2", "stalls = 3", "stall.total>124ms", "stall.cpu>38ms", "stall.fault=0",
         "busy>90%", "iteration.p50<81us", "iteration.p99>4ms", "iteration.max>60ms", "call>61ms", "calls=13",
-        "call.getaddrinfo>0", "call.read=0", "lost=0", "stalls!=4", "stalls==3", "stall > 50 ms",
+        "call.getaddrinfo>0", "call.read=0", "lost=0", "loops=2", "stalls!=4", "stalls==3", "stall > 50 ms",
     };
     static const char *const is_not[] = { "stall>62ms", "stalls>3", "stall.total>125ms", "stall.cpu>40ms", "busy>94%",
                                           "call.read>0", "lost>0", "stall<61.8ms" };
@@ -67,8 +67,8 @@ Test(gate, errors_are_one_line_that_shows_where)
         { "", "expected stall" },           { "stal>5ms", "'stal>5ms'" },      { "stall", "expected one of" },
         { "stall>", "duration like" },      { "stall>50", "duration like" },   { "stalls>3ms", "'and', 'or'" },
         { "busy>90", "share like" },        { "(stall>1ms", "expected ')'" },  { "stall>1ms)", "'and', 'or'" },
-        { "stall>1ms and", "at 'the end'" }, { "call.getadrinfo>0", "at 'call.getadrinfo" },
-        { "stall.cpuu>1ms", "at 'stall.cpuu" }, { "stall>1ms stall>2ms", "'and', 'or'" }, { "stall=>1ms", "duration" },
+        { "stall>1ms and", "at 'the end'" }, { "call.getadrinfo>0", "has this name at 'call.getadrinfo" },
+        { "stall.cpuu>1ms", "a cause" }, { "stall>1ms stall>2ms", "'and', 'or'" }, { "stall=>1ms", "duration" },
         { "lost>-1", "count like" },        { "or", "at 'or'" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
