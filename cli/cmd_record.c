@@ -211,11 +211,10 @@ const struct command cmd_record = {
     .name = "record",
     .args = "[--] COMMAND [ARG...]",
     .summary = "run a command and record its event loops",
-    .about = "Runs COMMAND as it would run without us (signals, job control, exit status), with the preload library in "
-             "every\n"
-             "process of its tree, and writes what its event loops did to FILE: iterations, blocking calls, stalls "
-             "with stacks,\n"
-             "and tasks if it is linked with the loopscope runtime.  An existing FILE is kept once as FILE.old.\n"
+    .about = "Runs COMMAND as it would run without us (signals, job control, exit status), with the preload\n"
+             "library in every process of its tree, and writes what its event loops did to FILE: iterations,\n"
+             "blocking calls, stalls with stacks, and tasks if it is linked with the loopscope runtime.  An\n"
+             "existing FILE is kept once as FILE.old.\n"
              "\n"
              "Exits as COMMAND did; 125: loopscope failed, 126: COMMAND cannot be run, 127: it was not found.",
     .options = options,

@@ -14,7 +14,7 @@ struct view_values {
 
 static const struct option view_options[] = {
     { "time", 't', OPT_TEXT, offsetof(struct view_values, time), "TIME",
-      "begin at TIME (12.5s), at the third stall (!3), or where task 412 was born (#412)", NULL },
+      "begin at TIME (12.5s), at the third stall ('!3'), or where task 412 was born ('#412')", NULL },
     { "screen", 's', OPT_TEXT, offsetof(struct view_values, screen), NULL, "the screen to begin with", "timeline" },
     { "ascii", 0, OPT_FLAG, offsetof(struct view_values, ascii), NULL, "draw with ASCII characters only", NULL },
     { "color", 0, OPT_TEXT, offsetof(struct view_values, color), NULL, "colours to use", "auto|never|8|256" },

@@ -181,7 +181,7 @@ static bool store(const struct option *o, void *values, const char *typed, const
         if (o->values && !is_one_of(text, o->values)) {
             char spelled[256];
             spell_values(o->values, spelled, sizeof spelled);
-            snprintf(ret_error, size, "%s: '%s' is none of %s", typed, text, spelled);
+            snprintf(ret_error, size, "%s: '%s' is %s %s", typed, text, strchr(o->values, '|') ? "none of" : "not", spelled);
             return false;
         }
         *(const char **)at = text;

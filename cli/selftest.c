@@ -2,6 +2,7 @@
  * for what must be in it.  The program is this one, by the hidden command `selftest-loop`. */
 #include "cli/selftest.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -120,7 +121,10 @@ int selftest(const char *command)
     }
     unlink(file);
     rmdir(dir);
-    if (command)
-        target_warn(command);
+    if (command) {
+        char path[PATH_MAX];
+        int r = target_find(command, path, sizeof path);
+        ok &= say(!r && target_warn(command), "the command can be seen into", r ? strerror(-r) : path);
+    }
     return ok ? 0 : 1;
 }

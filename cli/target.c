@@ -123,11 +123,11 @@ bool target_fits(const char *path)
     return fits;
 }
 
-void target_warn(const char *command)
+bool target_warn(const char *command)
 {
     char path[PATH_MAX], next[PATH_MAX];
     if (target_find(command, path, sizeof path))
-        return;
+        return true;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     for (int depth = 0; fd >= 0 && depth < 4 && script_interpreter(fd, next, sizeof next); depth++) {
         close(fd);
@@ -138,7 +138,7 @@ void target_warn(const char *command)
     if (fd < 0 || fstat(fd, &st)) {
         if (fd >= 0)
             close(fd);
-        return;
+        return true;
     }
     struct image im = examine(fd);
     bool fits = !misfit(fd, pread);
@@ -157,4 +157,5 @@ void target_warn(const char *command)
         why = "is built with AddressSanitizer, which lets no library come before its own: it runs without the preload";
     if (why)
         complain(0, "record: %s %s", path, why);
+    return !why;
 }

@@ -14,7 +14,7 @@ int target_find(const char *command, char *ret_path, size_t size);
 /* Whether the program at `path` runs with our library in it; without it a misfit runs as it always does. */
 bool target_fits(const char *path);
 /* Says on stderr, once, when `command` cannot be seen into: static, setuid, Go, another architecture.  Scripts are
- * followed to their interpreter. */
-void target_warn(const char *command);
+ * followed to their interpreter.  False when something was said. */
+bool target_warn(const char *command);
 
 #endif
