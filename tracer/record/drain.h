@@ -33,10 +33,11 @@ struct drain;
 
 /* spill_dir: where the spill file goes when memory_max bytes are queued.  Starts the thread. */
 struct drain *drain_start(struct ls_arena *arena, const char *spill_dir, size_t memory_max);
-/* The same, and calls back(ctx, slot, head) from its thread when a thread has claimed a slot and each time it has written
- * something: the ring's memory is kept ahead of the writer there. */
-struct drain *drain_start_backed(struct ls_arena *arena, const char *spill_dir, size_t memory_max,
-                                 void (*back)(void *ctx, uint32_t slot, uint64_t head), void *ctx);
+/* The same, and calls back(back_ctx, slot, head) from its thread when a thread has claimed a slot and each time it has
+ * written something: the ring's memory is kept ahead of the writer there. */
+typedef void drain_back(void *ctx, uint32_t slot, uint64_t head);
+struct drain *drain_start_backed(struct ls_arena *arena, const char *spill_dir, size_t memory_max, drain_back *back,
+                                 void *back_ctx);
 /* The next batch in order (of each thread; threads interleave); waits up to timeout_ms.  1, 0 = nothing yet,
  * -1 = drained and stopped. */
 int drain_next(struct drain *d, int timeout_ms, struct batch *ret_batch);
