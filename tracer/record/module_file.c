@@ -212,7 +212,7 @@ uint64_t module_files_next_version(struct module_files *files)
     return ++files->version;
 }
 
-/* Takes over `f`; returns the file the registry already has, or `f` itself.  NULL: this is no ELF file of our machine. */
+/* Takes over `f`; returns the file the registry already has, or `f` itself.  NULL: it is no ELF file of our machine. */
 static struct module_file *add(struct module_files *files, struct module_file *f)
 {
     if (!read_headers(f)) {

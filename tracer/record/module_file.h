@@ -27,8 +27,8 @@ struct module_source {    /* where the bytes of a file come from */
     int fd;               /* -1: image */
     unsigned char *image; /* from malloc */
 };
-/* The file of `source`, whose fd and image are taken over in every case; perhaps one that is known already.  NULL: it is
- * no ELF file of our machine, or out of memory. */
+/* The file of `source`, whose fd and image are taken over in every case; perhaps one that is known already.  NULL: it
+ * is no ELF file of our machine, or out of memory. */
 struct module_file *module_files_add(struct module_files *files, const struct module_source *source);
 /* The vDSO is the same image in every process of this kernel: ours stands for it.  NULL when there is none. */
 struct module_file *module_files_vdso(struct module_files *files);
