@@ -202,18 +202,25 @@ static void strip_deleted(char *path)
         path[n - (sizeof deleted - 1)] = '\0';
 }
 
+static bool listing_grow(struct listing *l)
+{
+    int more = l->capacity ? 2 * l->capacity : 64;
+    struct mapping *mapping = realloc(l->mapping, (size_t)more * sizeof *mapping);
+    if (!mapping)
+        return false;
+    l->mapping = mapping;
+    char **path = realloc(l->path, (size_t)more * sizeof *path);
+    if (!path)
+        return false;
+    l->path = path;
+    l->capacity = more;
+    return true;
+}
+
 static bool listing_add(struct listing *l, const struct mapping *m, const char *path)
 {
-    if (l->n == l->capacity) {
-        int more = l->capacity ? 2 * l->capacity : 64;
-        void *mapping = realloc(l->mapping, (size_t)more * sizeof *l->mapping);
-        void *paths = mapping ? realloc(l->path, (size_t)more * sizeof *l->path) : NULL;
-        l->mapping = mapping ? mapping : l->mapping;
-        l->path = paths ? paths : l->path;
-        if (!mapping || !paths)
-            return false;
-        l->capacity = more;
-    }
+    if (l->n == l->capacity && !listing_grow(l))
+        return false;
     l->mapping[l->n] = *m;
     l->path[l->n] = path[0] ? strdup(path) : NULL;
     if (l->path[l->n])
