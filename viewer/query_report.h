@@ -14,7 +14,7 @@
 struct report_session {
     const char *path;             /* of the trace */
     const char *version, *host, *kernel, *clock, *argv;
-    const char *ended_by;         /* "stop", "duration" ...; "": the program's end */
+    const char *ended_by;         /* "stop", "duration", "killed" ...; "": the program's end */
     int64_t t0_realtime, duration, threshold, call_min; /* threshold has its default when not known */
     int64_t events, lost;         /* lost: by the gap rows inside the range, or meta when that says more */
     int64_t rows_lost, recorder_cpu, exit_status, exit_signal;

@@ -248,6 +248,8 @@ static int held_up(const struct report_data *d, const struct place *pl, char *re
 static int evidence(const struct report_stall *s, char *ret_text, int size)
 {
     double dur = s->dur > 0 ? (double)s->dur : 1;
+    if (strcmp(s->cause, "cpu") == 0 && strncmp(s->detail, "on a CPU", 8) == 0)
+        return 0; /* no stack was taken: it stands where the place would */
     if (strcmp(s->cause, "cpu") == 0 && s->cpu != NOT_KNOWN)
         snprintf(ret_text, (size_t)size, "on a CPU %s of it", human_percent((double)s->cpu / dur).s);
     else if ((strcmp(s->cause, "preempted") == 0 || strcmp(s->cause, "throttled") == 0) && s->runq != NOT_KNOWN)

@@ -226,10 +226,18 @@ static void gap_reasons(const struct report_data *d, char *ret_text, int size)
     }
 }
 
+/* Its recorder did not come to its end, whether it was repaired since or not. */
+static bool cut_short(const struct report_session *s)
+{
+    return strcmp(s->ended_by, "killed") == 0 || (!s->finalized && !s->recording);
+}
+
 static bool trust_losses(const struct report_data *d, struct lines *l)
 {
     const struct report_session *s = &d->session;
     char why[300];
+    if (s->lost <= 0 && d->n_gaps == 0 && cut_short(s))
+        return line(l, "the recorder was killed: what came after its last commit is not here");
     if (s->lost <= 0 && d->n_gaps == 0)
         return line(l, "%s", s->lost == 0 ? "no events lost" : "how many events were lost is not known");
     gap_reasons(d, why, sizeof why);
@@ -302,7 +310,7 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
         if (line(&l, "%s%s", *n->text ? n->text : n->kind, times))
             return true;
     }
-    if (*s->ended_by && line(&l, "the recording was ended by %.60s, the program went on", s->ended_by))
+    if (*s->ended_by && !cut_short(s) && line(&l, "the recording was ended by %.60s, the program went on", s->ended_by))
         return true;
     const char *nameless = nameless_script(d);
     if (nameless && line(&l, "%s", nameless))

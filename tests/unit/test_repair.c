@@ -84,6 +84,7 @@ Test(repair, a_killed_recorders_file_is_finished)
     cr_expect_eq(ask("SELECT sum(n) FROM lod WHERE level=1"), 100);
     cr_expect_eq(ask("SELECT longest FROM lod WHERE worst=7"), 50);
     cr_expect_eq(ask("SELECT value FROM meta WHERE key='duration_ns'"), 100007);
+    cr_expect_eq(ask("SELECT value='killed' FROM meta WHERE key='ended_by'"), 1, "the report says so ever after");
     snprintf(wal, sizeof wal, "%s-wal", path);
     cr_expect_neq(access(wal, F_OK), 0, "one file again");
 }

@@ -96,6 +96,24 @@ Test(report, no_line_is_wider_than_the_page)
         }
 }
 
+Test(report, a_killed_recorder_is_told_after_the_repair_too)
+{
+    char *text = report_of("redis", "INSERT OR REPLACE INTO meta VALUES('ended_by', 'killed')", at_width(100));
+    cr_expect(strstr(text, "the recorder was killed: what came after its last commit is not here"), "%s", text);
+    cr_expect(!strstr(text, "no events lost"));
+    cr_expect(!strstr(text, "was ended by"));
+    free(text);
+}
+
+Test(report, a_computation_without_a_stack_says_its_share_once)
+{
+    char *text = report_of("redis", "UPDATE stall SET cause = 'cpu', cpu = dur, stack = NULL, fingerprint = NULL, call = NULL, "
+                                    "detail = 'on a CPU 89 % of the time'", at_width(100));
+    cr_expect(strstr(text, "on a CPU 89 % of the time"), "%s", text);
+    cr_expect(!strstr(text, "of it"), "%s", text);
+    free(text);
+}
+
 Test(report, groups_by_task_and_by_loop)
 {
     struct wanted w = at_width(100);

@@ -82,14 +82,18 @@ static int repair(sqlite3 *db, char *ret_text, size_t size)
                                            "(SELECT t + coalesce(run,0) FROM step ORDER BY id DESC LIMIT 1), 0), coalesce("
                                            "(SELECT t + coalesce(poll,0) + coalesce(busy,0) FROM iteration ORDER BY id"
                                            " DESC LIMIT 1), 0))"));
+    if (!r) /* a recorder that saw its end has said why */
+        r = store_errno(db, store_exec(db, "INSERT OR IGNORE INTO meta SELECT 'ended_by', 'killed' WHERE NOT EXISTS"
+                                           "(SELECT 1 FROM meta WHERE key = 'recorder_cpu_ns')"));
     if (!r)
         r = store_finish_db(db);
     if (r < 0) {
         snprintf(ret_text, size, "could not be finished: %s", r == -EIO ? sqlite3_errmsg(db) : strerror(-r));
         return r;
     }
-    snprintf(ret_text, size, "finished: %lld stalls, %lld iterations, %lld steps; what came after the last commit is lost",
-             (long long)number(db, "SELECT count(*) FROM stall"), (long long)number(db, "SELECT count(*) FROM iteration"),
+    long long stalls = number(db, "SELECT count(*) FROM stall");
+    snprintf(ret_text, size, "finished: %lld stall%s, %lld iterations, %lld steps; what came after the last commit is lost",
+             stalls, stalls == 1 ? "" : "s", (long long)number(db, "SELECT count(*) FROM iteration"),
              (long long)number(db, "SELECT count(*) FROM step"));
     return 0;
 }
