@@ -19,7 +19,7 @@
 #define GONE_MAX    64          /* processes told as gone between two passes */
 #define MS          1000000ull
 #define CHECK_EVERY (1000 * MS) /* look for threads that died without a word */
-#define NAP_MAX     (20 * MS)
+#define NAP_MAX     (40 * MS)
 #define NAP_LATE    (10 * MS)   /* while it is not yet sure that nothing goes on */
 #define CALM        (1000 * MS) /* nearly nothing came for this long: naps get longer */
 
