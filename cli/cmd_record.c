@@ -24,6 +24,8 @@
 
 enum { EXIT_OWN = 125, EXIT_CANNOT = 126, EXIT_NOT_FOUND = 127 }; /* as env(1) */
 
+#define LEAST_THRESHOLD 100000 /* ns */
+
 struct record_values {
     const char *output;
     int64_t threshold, call_min, buffer, duration, max_size;
@@ -166,6 +168,8 @@ static int run(const void *values, int argc, char **argv)
     if (!preload)
         return complain(EXIT_OWN, "record: libloopscope-preload.so is neither beside loopscope nor in ../lib; "
                                   "build or install it, or set LOOPSCOPE_PRELOAD");
+    if (v->threshold < LEAST_THRESHOLD)
+        return complain(EXIT_OWN, "record: --threshold: nearly every turn of a loop is longer than that; give 100us or more");
     if (v->selftest)
         return selftest(argc ? argv[0] : NULL);
     if (!v->quiet)

@@ -84,7 +84,11 @@ void lsrt_wake(struct loop *l, struct task *t, int code)
     t->code = code;
     lsrt_timer_remove(&l->timers, t);
     lsrt_ready(l, t);
-    if (ls_probe_on())
+    if (!ls_probe_on())
+        return;
+    if (l->late)
+        ls_probe_wake_late(lsrt_task_probe_id(t), l->late);
+    else
         ls_probe_wake(lsrt_task_probe_id(t), lsrt_task_probe_id(l->current));
 }
 
@@ -236,6 +240,8 @@ static void poll_once(struct loop *l)
     }
     struct epoll_event events[EVENTS_A_POLL];
     int64_t timeout = poll_timeout(l);
+    if (ls_probe_on())
+        l->polled = lsrt_now();
     ls_probe_poll_enter();
     int n = wait_events(l, events, timeout);
     ls_probe_poll_exit(n, EVENTS_A_POLL, timeout);
@@ -249,8 +255,12 @@ static void poll_once(struct loop *l)
     }
     if (l->timers.count) {
         ls_ns now = lsrt_now();
-        while (l->timers.count && l->timers.at[0].when <= now)
+        while (l->timers.count && l->timers.at[0].when <= now) {
+            ls_ns when = l->timers.at[0].when;
+            l->late = when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
             lsrt_wake(l, l->timers.at[0].task, ETIMEDOUT); /* takes it off the heap */
+        }
+        l->late = 0;
     }
 }
 

@@ -73,6 +73,8 @@ struct loop {
     struct task *ready, **ready_end;
     unsigned dispatched; /* tasks run since the last poll */
     ls_ns tick;          /* coarse clock at the last poll */
+    ls_ns polled;        /* when it was entered, while something records */
+    ls_ns late;          /* of the timer that is waking a task: how long it had been due when the loop polled at last */
     uint64_t seed;
     struct timer_heap timers;
     struct stack_pool stacks;

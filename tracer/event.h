@@ -46,7 +46,7 @@ enum ls_event_kind {
     EV_SWITCH,    /* one scheduling point, one timestamp: `from` stops running and `to` starts.
                      id: to (0 = the loop itself), a: from (0 = the loop) | site of the await << 32,
                      flags: enum ls_why of from's wait, b: target of that wait (task, object or fd) */
-    EV_WAKE,      /* id: task made ready, a: waker task (0 = the loop: timer, fd) */
+    EV_WAKE,      /* id: task made ready, a: waker task (0 = the loop: timer, fd), b: ns since when it was (a late timer) */
     EV_OBJECT_NEW,/* id: object, aux: enum ls_object_kind, a: site, b: fd (int64, -1 none); EV_TEXT name may follow */
     EV_OBJECT_END,/* id: object */
     EV_MARK,      /* time: start, a: ticks it lasted (0 = a point), b: value (double's bits), id: task; EV_TEXT name */

@@ -60,6 +60,8 @@ void ls_probe_task_observed(uint32_t task); /* somebody took its result */
 void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to);
 /* `task` became ready; waker: the task that made it so, 0 = the loop (timer, fd). */
 void ls_probe_wake(uint32_t task, uint32_t waker);
+/* By a timer that was due late_ns ago, while the loop was busy: the task counts as ready since then. */
+void ls_probe_wake_late(uint32_t task, uint64_t late_ns);
 /* The stack that the current task runs on, so that a stack copy stays inside it; 0, 0 = the thread's own. */
 void ls_probe_stack(const void *lo, const void *hi);
 
@@ -82,6 +84,7 @@ void ls_probe_mark(const char *name, double value, uint64_t start);
 #define ls_probe_task_observed(task)            (ls_probe_on() ? ls_probe_task_observed(task) : (void)0)
 #define ls_probe_switch(from, why, tgt, st, to) (ls_probe_on() ? ls_probe_switch(from, why, tgt, st, to) : (void)0)
 #define ls_probe_wake(task, waker)              (ls_probe_on() ? ls_probe_wake(task, waker) : (void)0)
+#define ls_probe_wake_late(task, late_ns)       (ls_probe_on() ? ls_probe_wake_late(task, late_ns) : (void)0)
 #define ls_probe_stack(lo, hi)                  (ls_probe_on() ? ls_probe_stack(lo, hi) : (void)0)
 #define ls_probe_object_new(kind, nm, site, fd) (ls_probe_on() ? ls_probe_object_new(kind, nm, site, fd) : 0u)
 #define ls_probe_object_end(object)             (ls_probe_on() ? ls_probe_object_end(object) : (void)0)

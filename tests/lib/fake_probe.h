@@ -93,6 +93,11 @@ void ls_probe_wake(uint32_t task, uint32_t waker)
 {
     fake_say("wake %s by %s\n", fake_name(task), fake_name(waker));
 }
+void ls_probe_wake_late(uint32_t task, uint64_t late_ns)
+{
+    (void)late_ns; /* as long as the machine was busy */
+    fake_say("wake %s by %s\n", fake_name(task), fake_name(0));
+}
 void ls_probe_stack(const void *lo, const void *hi)
 {
     fake.lo = lo;

@@ -333,6 +333,21 @@ Test(assemble, a_wake_whose_batch_came_after_the_resume_is_put_right)
     step_is(1, 1, 50, 10, 20, 10, 9);
 }
 
+Test(assemble, a_late_timer_made_its_task_ready_when_it_was_due)
+{
+    NEW(10, 1);
+    SWITCH(20, 0, 0, 1);
+    SWITCH(30, 1, LS_WHY_SLEEP, 0);
+    feed((struct ls_event){ .time = 100, .kind = EV_WAKE, .id = 1, .b = 60 }); /* due at 40, the loop was busy */
+    SWITCH(110, 0, 0, 1);
+    SWITCH(120, 1, LS_WHY_SLEEP, 0);
+    step_is(1, 1, 110, 10, 70, 10, 0);
+    feed((struct ls_event){ .time = 130, .kind = EV_WAKE, .id = 1, .b = UINT64_MAX }); /* a lie: not before it slept */
+    SWITCH(140, 0, 0, 1);
+    SWITCH(150, 1, LS_WHY_SLEEP, 0);
+    step_is(2, 1, 140, 10, 10, 10, 0);
+}
+
 Test(assemble, a_second_wake_changes_nothing)
 {
     NEW(0, 1);

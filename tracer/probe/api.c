@@ -158,6 +158,12 @@ void ls_probe_wake(uint32_t task, uint32_t waker)
         ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0);
 }
 
+void ls_probe_wake_late(uint32_t task, uint64_t late_ns)
+{
+    if (likely(task))
+        ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), 0, late_ns);
+}
+
 void ls_probe_stack(const void *lo, const void *hi)
 {
     struct probe_self *s = &probe_self;

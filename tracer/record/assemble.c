@@ -187,6 +187,12 @@ static size_t on_poll(struct assembler *a, struct thread *t, const struct ls_eve
     return bad;
 }
 
+/* t, less what a timer was late; never before the recording. */
+static int64_t before(int64_t t, uint64_t late)
+{
+    return t > 0 && late < (uint64_t)t ? t - (int64_t)late : t;
+}
+
 static size_t on_gap(struct assembler *a, struct thread *t, const struct ls_event *e)
 {
     int64_t from = e->b <= e->time ? clock_ns(a->clock, e->b) : t->last, end = advance(a, t, e->time);
@@ -280,7 +286,7 @@ static size_t on_group(struct assembler *a, struct thread *t, const struct group
     char text[EV_TEXT_MAX + 1];
     switch ((enum ls_event_kind)e->kind) {
     case EV_SWITCH: return task_switch(a->tasks, &t->run, advance(a, t, e->time), e);
-    case EV_WAKE: return task_wake(a->tasks, advance(a, t, e->time), e);
+    case EV_WAKE: return task_wake(a->tasks, before(advance(a, t, e->time), e->b), e);
     case EV_POLL: return on_poll(a, t, e);
     case EV_CALL: return on_call(a, t, g);
     case EV_TASK_NEW: return task_new(a->tasks, &t->run, advance(a, t, e->time), e, text_of(g, text));

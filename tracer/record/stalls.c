@@ -251,6 +251,9 @@ static void describe_fd(pid_t pid, int64_t fd, char *ret_text, size_t size)
     snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, (int)fd);
     ssize_t n = readlink(path, ret_text, size - 1);
     ret_text[n > 0 ? n : 0] = 0;
+    char *colon = strchr(ret_text, ':'); /* "socket:[229702]": the number tells nothing, and splits what belongs together */
+    if (colon && ret_text[0] != '/')
+        *colon = 0;
 }
 
 void stalls_call(struct stalls *s, const struct assembled_call *call)
