@@ -139,7 +139,8 @@ static void tell_end(int socket, pid_t recorder, const struct record_values *v)
 {
     struct recorder_message m;
     if (!standin_patience(socket)) {
-        complain(0, "record: %s is still being finished, by process %d; its readers wait for that", v->output, recorder);
+        complain(0, "record: %s is still being finished, by process %d; its readers wait for that", v->output,
+                 recorder);
         return;
     }
     bool told = recorder_receive(socket, &m) == 1;
@@ -169,7 +170,8 @@ static int run(const void *values, int argc, char **argv)
         return complain(EXIT_OWN, "record: libloopscope-preload.so is neither beside loopscope nor in ../lib; "
                                   "build or install it, or set LOOPSCOPE_PRELOAD");
     if (v->threshold < LEAST_THRESHOLD)
-        return complain(EXIT_OWN, "record: --threshold: nearly every turn of a loop is longer than that; give 100us or more");
+        return complain(EXIT_OWN,
+                        "record: --threshold: nearly every turn of a loop is longer than that; give 100us or more");
     if (v->selftest)
         return selftest(argc ? argv[0] : NULL);
     if (!v->quiet)
@@ -189,7 +191,8 @@ static int run(const void *values, int argc, char **argv)
     pid_t command = 0, recorder = 0;
     char path[PATH_MAX];
     if ((r = target_find(argv[0], path, sizeof path)))
-        return complain(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0], strerror(-r));
+        return complain(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT, "record: cannot run '%s': %s", argv[0],
+                        strerror(-r));
     standin_prepare();
     if ((r = start_recorder(&o, &socket, &recorder, &ready)))
         return r;

@@ -257,7 +257,8 @@ static void poll_once(struct loop *l)
         ls_ns now = lsrt_now();
         while (l->timers.count && l->timers.at[0].when <= now) {
             ls_ns when = l->timers.at[0].when;
-            l->late = when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
+            l->late =
+                when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
             lsrt_wake(l, l->timers.at[0].task, ETIMEDOUT); /* takes it off the heap */
         }
         l->late = 0;

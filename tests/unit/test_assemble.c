@@ -94,8 +94,8 @@ static struct assembler *a;
 
 static void setup(void)
 {
-    struct assemble_sink sink = { NULL, on_loop, on_loop_end, on_iteration, on_call, on_step, on_begin, on_end,
-                                  on_object, on_object_end, on_site, on_mark, on_gap };
+    struct assemble_sink sink = { NULL,   on_loop,   on_loop_end,   on_iteration, on_call, on_step, on_begin,
+                                  on_end, on_object, on_object_end, on_site,      on_mark, on_gap };
     memset(&got, 0, sizeof got);
     a = assembler_new(&sink, &ns_clock);
     assembler_thread(a, 1, 10);
@@ -116,12 +116,15 @@ static size_t feed(struct ls_event e)
     return on(1, e);
 }
 
-#define NEW(t, task)               feed((struct ls_event){ .time = (t), .kind = EV_TASK_NEW, .id = (task) })
-#define SWITCH(t, from, why_, to)  feed((struct ls_event){ .time = (t), .kind = EV_SWITCH, .a = (from), .flags = (why_), .id = (to) })
-#define WAKE(t, task, by)          feed((struct ls_event){ .time = (t), .kind = EV_WAKE, .id = (task), .a = (by) })
-#define END(t, task)               feed((struct ls_event){ .time = (t), .kind = EV_TASK_END, .id = (task), .flags = LS_OUTCOME_OK })
-#define POLL(entry, exit, n)       feed((struct ls_event){ .time = (exit), .kind = EV_POLL, .a = (entry), .aux = (n), .id = 64, .flags = LOOP_EPOLL, .b = UINT64_MAX })
-#define GAP(from, to)              feed((struct ls_event){ .time = (to), .kind = EV_GAP, .a = 9, .b = (from) })
+#define NEW(t, task) feed((struct ls_event){ .time = (t), .kind = EV_TASK_NEW, .id = (task) })
+#define SWITCH(t, from, why_, to) \
+    feed((struct ls_event){ .time = (t), .kind = EV_SWITCH, .a = (from), .flags = (why_), .id = (to) })
+#define WAKE(t, task, by) feed((struct ls_event){ .time = (t), .kind = EV_WAKE, .id = (task), .a = (by) })
+#define END(t, task)      feed((struct ls_event){ .time = (t), .kind = EV_TASK_END, .id = (task), .flags = LS_OUTCOME_OK })
+#define POLL(entry, exit, n) \
+    feed((struct ls_event){  \
+        .time = (exit), .kind = EV_POLL, .a = (entry), .aux = (n), .id = 64, .flags = LOOP_EPOLL, .b = UINT64_MAX })
+#define GAP(from, to) feed((struct ls_event){ .time = (to), .kind = EV_GAP, .a = 9, .b = (from) })
 
 static void step_is(int i, int64_t task, int64_t t, int64_t wait, int64_t queue, int64_t run, int64_t waker)
 {
@@ -374,7 +377,8 @@ Test(assemble, those_alive_at_the_end_tell_what_they_wait_for)
     NEW(0, 1);
     NEW(0, 2);
     SWITCH(10, 0, 0, 1);
-    feed((struct ls_event){ .time = 20, .kind = EV_SWITCH, .a = 1 | (uint64_t)6 << 32, .flags = LS_WHY_LOCK, .b = 77, .id = 0 });
+    feed((struct ls_event){
+        .time = 20, .kind = EV_SWITCH, .a = 1 | (uint64_t)6 << 32, .flags = LS_WHY_LOCK, .b = 77, .id = 0 });
     assembler_finish(a, 100);
     cr_assert_eq(got.ends, 2);
     struct row_task *k = got.ended[0].id == 1 ? &got.ended[0] : &got.ended[1];

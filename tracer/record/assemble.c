@@ -16,13 +16,13 @@
 
 struct thread {
     int64_t id;
-    struct runner run;        /* its tasks; run.loop is its row in table loop */
-    int64_t last;             /* times of one thread grow: this is how far it has come */
-    bool left;                /* its loop was left, and not entered again */
+    struct runner run; /* its tasks; run.loop is its row in table loop */
+    int64_t last;      /* times of one thread grow: this is how far it has come */
+    bool left;         /* its loop was left, and not entered again */
     /* the turn that is open: the poll has returned, the busy part goes on */
     bool open, in_gap;
-    ticks_t since;            /* that poll returned */
-    int64_t busy_from;        /* the same in ns */
+    ticks_t since;     /* that poll returned */
+    int64_t busy_from; /* the same in ns */
     struct row_iteration turn;
 };
 
@@ -31,13 +31,13 @@ struct assembler {
     const struct clock_map *clock;
     struct task_table *tasks;
     struct thread **thread;
-    int64_t threads;          /* size of the array; a row id is an index */
+    int64_t threads; /* size of the array; a row id is an index */
     int64_t loop_id, iteration_id, call_id, mark_id, gap_id;
 };
 
 static const char *const kind_names[] = LS_LOOP_KIND_NAMES;
-static const char *const object_names[] = { NULL, "lock", "queue", "channel", "timer", "fd", "event", "cond", "sem",
-                                            "barrier", "future", "group", "pool", "other" };
+static const char *const object_names[] = { NULL,   "lock", "queue",   "channel", "timer", "fd",   "event",
+                                            "cond", "sem",  "barrier", "future",  "group", "pool", "other" };
 
 struct assembler *assembler_new(const struct assemble_sink *sink, const struct clock_map *clock)
 {
@@ -125,8 +125,12 @@ static void name_loop(struct assembler *a, struct thread *t, unsigned kind, cons
     bool known = t->run.loop != ROW_NULL;
     if (!known)
         t->run.loop = ++a->loop_id;
-    struct row_loop row = { .id = t->run.loop, .thread = t->id, .t = known ? ROW_NULL : at, .t_end = ROW_NULL,
-                            .kind = kind_names[kind], .name = name };
+    struct row_loop row = { .id = t->run.loop,
+                            .thread = t->id,
+                            .t = known ? ROW_NULL : at,
+                            .t_end = ROW_NULL,
+                            .kind = kind_names[kind],
+                            .name = name };
     a->sink.loop(a->sink.ctx, &row, t->id);
 }
 
@@ -179,7 +183,8 @@ static size_t on_poll(struct assembler *a, struct thread *t, const struct ls_eve
     t->busy_from = returned;
     int64_t timeout = (int64_t)e->b;
     t->turn = (struct row_iteration){
-        .t = entered, .poll = returned - entered,
+        .t = entered,
+        .poll = returned - entered,
         .ready = e->aux == EV_READY_ERROR ? -1 : e->aux,
         .max_ready = e->id ? (int64_t)e->id : ROW_NULL,
         .timeout = timeout < -1 ? -1 : timeout,
@@ -198,8 +203,12 @@ static size_t on_gap(struct assembler *a, struct thread *t, const struct ls_even
     int64_t from = e->b <= e->time ? clock_ns(a->clock, e->b) : t->last, end = advance(a, t, e->time);
     if (from > end)
         from = end;
-    struct row_gap row = { .id = ++a->gap_id, .thread = t->id, .t = from, .t_end = end,
-                           .lost = (int64_t)(e->a & INT64_MAX), .reason = "ring full" };
+    struct row_gap row = { .id = ++a->gap_id,
+                           .thread = t->id,
+                           .t = from,
+                           .t_end = end,
+                           .lost = (int64_t)(e->a & INT64_MAX),
+                           .reason = "ring full" };
     a->sink.gap(a->sink.ctx, &row);
     t->in_gap = t->open;
     task_gap(a->tasks, &t->run, end);
@@ -227,11 +236,22 @@ static size_t on_call(struct assembler *a, struct thread *t, const struct group 
     if (e->aux == CALL_NONE || e->aux >= CALL_COUNT || !span_of(a, e, &at, &dur))
         return 1;
     struct assembled_call call = {
-        .row = { .id = ++a->call_id, .thread = t->id, .loop = t->run.loop, .task = task_running(&t->run), .t = at,
-                 .dur = dur, .fd = (int32_t)e->id < 0 ? ROW_NULL : (int32_t)e->id, .result = (int64_t)e->b,
-                 .error = g->more->id ? (int64_t)g->more->id : ROW_NULL, .stack = ROW_NULL,
-                 .name = ls_call_name(e->aux), .detail = text_of(g, text) },
-        .call = e->aux, .return_address = g->more->a, .object = g->more->b, .owner = (int32_t)g->more->time,
+        .row = { .id = ++a->call_id,
+                 .thread = t->id,
+                 .loop = t->run.loop,
+                 .task = task_running(&t->run),
+                 .t = at,
+                 .dur = dur,
+                 .fd = (int32_t)e->id < 0 ? ROW_NULL : (int32_t)e->id,
+                 .result = (int64_t)e->b,
+                 .error = g->more->id ? (int64_t)g->more->id : ROW_NULL,
+                 .stack = ROW_NULL,
+                 .name = ls_call_name(e->aux),
+                 .detail = text_of(g, text) },
+        .call = e->aux,
+        .return_address = g->more->a,
+        .object = g->more->b,
+        .owner = (int32_t)g->more->time,
         .stack = g->stack,
     };
     a->sink.call(a->sink.ctx, &call);
@@ -244,9 +264,14 @@ static size_t on_object(struct assembler *a, struct thread *t, const struct grou
     const struct ls_event *e = g->head;
     if (!e->id || !e->aux || e->aux > LS_OBJECT_OTHER)
         return 1;
-    struct row_object row = { .id = e->id, .process = t->run.process, .site = e->a ? (int64_t)(uint32_t)e->a : ROW_NULL,
-                              .fd = (int64_t)e->b < 0 ? ROW_NULL : (int64_t)e->b, .t = clock_ns(a->clock, e->time),
-                              .t_end = ROW_NULL, .kind = object_names[e->aux], .name = text_of(g, text) };
+    struct row_object row = { .id = e->id,
+                              .process = t->run.process,
+                              .site = e->a ? (int64_t)(uint32_t)e->a : ROW_NULL,
+                              .fd = (int64_t)e->b < 0 ? ROW_NULL : (int64_t)e->b,
+                              .t = clock_ns(a->clock, e->time),
+                              .t_end = ROW_NULL,
+                              .kind = object_names[e->aux],
+                              .name = text_of(g, text) };
     a->sink.object_begin(a->sink.ctx, &row);
     return 0;
 }
@@ -258,8 +283,13 @@ static size_t on_mark(struct assembler *a, struct thread *t, const struct group 
     int64_t at, dur;
     if (!span_of(a, e, &at, &dur))
         return 1;
-    struct row_mark row = { .id = ++a->mark_id, .thread = t->id, .task = e->id ? (int64_t)e->id : ROW_NULL, .t = at,
-                            .dur = dur, .name = text_of(g, text), .text = NULL };
+    struct row_mark row = { .id = ++a->mark_id,
+                            .thread = t->id,
+                            .task = e->id ? (int64_t)e->id : ROW_NULL,
+                            .t = at,
+                            .dur = dur,
+                            .name = text_of(g, text),
+                            .text = NULL };
     memcpy(&row.value, &e->b, sizeof row.value);
     a->sink.mark(a->sink.ctx, &row);
     return 0;
@@ -272,7 +302,9 @@ static size_t on_site(struct assembler *a, const struct group *g)
     if (!g->head->id || !function)
         return 1;
     size_t n = strlen(function);
-    struct row_site row = { .id = g->head->id, .line = (int64_t)(uint32_t)g->head->a, .function = function,
+    struct row_site row = { .id = g->head->id,
+                            .line = (int64_t)(uint32_t)g->head->a,
+                            .function = function,
                             .file = n < g->text_size ? function + n + 1 : NULL };
     a->sink.site(a->sink.ctx, &row);
     return 0;
@@ -334,10 +366,12 @@ void assembler_thread_end(struct assembler *a, int64_t thread, uint64_t word, ti
     if (from > end)
         from = end;
     task_leave(a->tasks, &t->run, end);
-    if (act == ACT_POLL && t->open) { /* it slept when it went: the turn before is whole, the last one had no busy part */
+    if (act == ACT_POLL &&
+        t->open) { /* it slept when it went: the turn before is whole, the last one had no busy part */
         close_turn(a, t, from);
-        t->turn = (struct row_iteration){ .t = from, .poll = end - from, .ready = ROW_NULL, .max_ready = ROW_NULL,
-                                          .timeout = ROW_NULL };
+        t->turn = (struct row_iteration){
+            .t = from, .poll = end - from, .ready = ROW_NULL, .max_ready = ROW_NULL, .timeout = ROW_NULL
+        };
         t->open = true;
         t->since = now;
         t->busy_from = end;

@@ -244,16 +244,19 @@ static void keep_call(struct thread_state *t, const struct assembled_call *c, in
         snprintf(k->detail, sizeof k->detail, "%s", c->row.detail);
 }
 
-/* What a descriptor is, read while the call is fresh: "-> /var/lib/x.db", "-> socket:[12]". */
+/* What a descriptor is, read while the call is fresh: "/var/lib/x.db", "socket", "eventpoll". */
 static void describe_fd(pid_t pid, int64_t fd, char *ret_text, size_t size)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, (int)fd);
     ssize_t n = readlink(path, ret_text, size - 1);
     ret_text[n > 0 ? n : 0] = 0;
-    char *colon = strchr(ret_text, ':'); /* "socket:[229702]": the number tells nothing, and splits what belongs together */
-    if (colon && ret_text[0] != '/')
-        *colon = 0;
+    char *kind = strstr(ret_text, ":[");
+    if (ret_text[0] == '/' || !kind)
+        return;
+    if (!strncmp(ret_text, "anon_inode", 10)) /* "anon_inode:[eventpoll]" */
+        memmove(ret_text, kind + 2, strlen(kind + 2) + 1);
+    ret_text[strcspn(ret_text, ":]")] = 0; /* "socket:[229702]": the number splits what belongs together */
 }
 
 void stalls_call(struct stalls *s, const struct assembled_call *call)
