@@ -154,8 +154,7 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
 
 void ls_probe_wake(uint32_t task, uint32_t waker)
 {
-    if (likely(task))
-        ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0);
+    ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0); /* task 0: nobody is woken, and it is not read */
 }
 
 void ls_probe_wake_late(uint32_t task, uint64_t late_ns)

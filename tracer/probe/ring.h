@@ -95,15 +95,27 @@ static inline bool ring_fast(const struct probe_self *s)
     return false;
 #endif
 }
+/* The time, where `quick` says that the arena's clock is the TSC: its halves are stored as rdtsc gives them.  The line
+ * that is written next but 63 is asked for, for writing: the reader's core has it.  Together a tenth of an event. */
+static inline void ring_stamp(struct ls_event *e)
+{
+#if defined __x86_64__
+    __asm__ volatile("rdtsc\n\tmovl %%eax, (%0)\n\tmovl %%edx, 4(%0)\n\tprefetchw 2048(%0)"
+                     :
+                     : "r"(e)
+                     : "eax", "edx", "memory");
+#else
+    (void)e;
+#endif
+}
+
 /* After ring_fast said yes. */
 static inline void ring_emit_fast(struct probe_self *s, uint64_t head, uint64_t a, uint64_t b)
 {
     s->quick = 0;
     atomic_signal_fence(memory_order_seq_cst); /* as in ring_enter */
     struct ls_event *e = ring_at(s, s->head); /* read again: kept in a register from ring_fast on it costs 1 ns more */
-#if defined __x86_64__
-    e->time = __builtin_ia32_rdtsc(); /* `quick` says that the arena's clock is this one */
-#endif
+    ring_stamp(e);
     *(uint64_t *)(void *)&e->kind = head;
     e->a = a;
     e->b = b;

@@ -286,7 +286,7 @@ size_t task_wake(struct task_table *tt, int64_t t, const struct ls_event *e)
     struct task *k = find(tt, e->id);
     int64_t waker = (int64_t)(uint32_t)e->a;
     if (!k)
-        return 1;
+        return e->id != 0;
     switch ((enum state)k->state) {
     case WAITING:
         k->state = READY;
