@@ -95,8 +95,8 @@ static inline bool ring_fast(const struct probe_self *s)
     return false;
 #endif
 }
-/* The time, where `quick` says that the arena's clock is the TSC: its halves are stored as rdtsc gives them.  The line
- * that is written next but 63 is asked for, for writing: the reader's core has it.  Together a tenth of an event. */
+/* The time, where `quick` says that the arena's clock is the TSC: its halves are stored as rdtsc gives them.  The line 64
+ * records ahead is asked for, for writing, because the reader's core has it.  Together a tenth of an event's cost. */
 static inline void ring_stamp(struct ls_event *e)
 {
 #if defined __x86_64__
