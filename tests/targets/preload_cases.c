@@ -137,6 +137,20 @@ static int do_sandbox(void)
     return 0;
 }
 
+/* What the kernel refuses must be refused by it, not by a crash in our wrapper. */
+static int do_bad_pointers(void)
+{
+    struct epoll_event event;
+    struct timespec *volatile bad = (struct timespec *)(uintptr_t)8; /* volatile: the compiler would warn, and rightly */
+    int ep = epoll_create1(EPOLL_CLOEXEC);
+    CHECK(ep >= 0);
+    for (int i = 0; i < 4; i++) {
+        CHECK(epoll_pwait2(ep, &event, 1, bad, NULL) == -1 && errno == EFAULT);
+        CHECK(poll((struct pollfd *)bad, 2, 1) == -1 && errno == EFAULT);
+    }
+    return 0;
+}
+
 /* select(getdtablesize(), ...) with a set of the usual size: the kernel looks at no more than there are descriptors. */
 static int do_wide_select(void)
 {
@@ -381,6 +395,7 @@ static const struct {
               { "clone", do_clone },
               { "vfork", do_vfork },
               { "sandbox", do_sandbox },
+              { "bad_pointers", do_bad_pointers },
               { "wide_select", do_wide_select },
               { "threads", do_threads },
               { "cancel", do_cancel },

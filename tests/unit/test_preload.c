@@ -118,6 +118,12 @@ Test(preload, makes_no_system_call_that_a_sandbox_kills_for)
     fake_arena_free(&f);
 }
 
+Test(preload, leaves_bad_pointers_to_the_kernel)
+{
+    struct fake_arena f = run("bad_pointers", 1 << 15);
+    fake_arena_free(&f);
+}
+
 Test(preload, reads_no_more_of_a_set_than_the_kernel)
 {
     struct fake_arena f = run("wide_select", 1 << 15);

@@ -107,6 +107,11 @@ enum poll_mode poll_begin(struct poll_call *p, const struct poll_who *who)
     return call_begin(&p->call, who->call, (uint64_t)(int64_t)who->key) ? POLL_CALL : POLL_PASS;
 }
 
+static int64_t from_timespec(const struct timespec *t)
+{
+    return t ? (int64_t)t->tv_sec * 1000000000 + t->tv_nsec : -1;
+}
+
 void poll_end(struct poll_call *p, enum poll_mode mode, const struct poll_who *who, int ready, const void *from)
 {
     struct probe_self *s = &probe_self;
@@ -127,15 +132,16 @@ void poll_end(struct poll_call *p, enum poll_mode mode, const struct poll_who *w
         note_key(&s->loop, key);
     ticks_t now = probe_now();
     probe_leave_poll(s, now);
-    ring_push(s, (struct ls_event){ .time = now,
-                                    .kind = EV_POLL,
-                                    .flags = who->kind,
-                                    .aux = ready < 0        ? EV_READY_ERROR
-                                           : ready > 0xfffe ? 0xfffe
-                                                            : (uint16_t)ready,
-                                    .id = who->asked,
-                                    .a = p->start,
-                                    .b = (uint64_t)who->timeout });
+    ring_push(s,
+              (struct ls_event){ .time = now,
+                                 .kind = EV_POLL,
+                                 .flags = who->kind,
+                                 .aux = ready < 0        ? EV_READY_ERROR
+                                        : ready > 0xfffe ? 0xfffe
+                                                         : (uint16_t)ready,
+                                 .id = who->asked,
+                                 .a = p->start,
+                                 .b = (uint64_t)(ready >= 0 && who->span ? from_timespec(who->span) : who->timeout) });
 }
 
 void poll_closing(int fd)
@@ -160,10 +166,6 @@ void poll_closing(int fd)
 static int64_t from_ms(int ms)
 {
     return ms < 0 ? -1 : (int64_t)ms * 1000000;
-}
-static int64_t from_timespec(const struct timespec *t)
-{
-    return t ? (int64_t)t->tv_sec * 1000000000 + t->tv_nsec : -1;
 }
 static uint64_t place_of(const void *from, const void *frame)
 {
@@ -193,7 +195,7 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout
     POLL_WITH(REAL(epoll_pwait)(epfd, events, max, timeout, mask), EPOLL(epoll_pwait, from_ms(timeout)))
 } EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
                           const sigset_t *mask){ POLL_WITH(REAL(epoll_pwait2)(epfd, events, max, timeout, mask),
-                                                           EPOLL(epoll_pwait2, from_timespec(timeout))) }
+                                                           EPOLL(epoll_pwait2, -1), .span = timeout) }
 
 #define POLL(nr, timeout_ns)                                                                               \
     .kind = LOOP_POLL, .call = CALL_##nr, .key = -1, .set = fds, .fds = (uint32_t)n, .asked = (uint32_t)n, \
