@@ -13,9 +13,9 @@
 
 #include "human.h"
 #include "query_db.h"
+#include "query_info.h"
 
 #define APPLICATION_ID 0x4C53434F /* schema.sql: PRAGMA application_id */
-#define FORMAT         1          /* schema.sql: PRAGMA user_version */
 #define WAIT_SECONDS   600        /* how long a recorder may take to finish a file before we stop waiting */
 #define GUARD_EVERY    (1 << 16)  /* virtual machine steps between two looks of the guard */
 
@@ -200,11 +200,11 @@ static int check_format(struct trace *t, const char *path, char *ret_error, int 
     if (id != APPLICATION_ID)
         snprintf(ret_error, (size_t)size,
                  "%s: an SQLite file, but not a loopscope trace; give a file made by `loopscope record`", path);
-    else if (format > FORMAT)
+    else if (format > TRACE_FORMAT)
         snprintf(ret_error, (size_t)size,
                  "%s: written by a newer loopscope (format %" PRId64 ", this one reads %d); update loopscope", path,
-                 format, FORMAT);
-    else if (format < FORMAT)
+                 format, TRACE_FORMAT);
+    else if (format < TRACE_FORMAT)
         snprintf(ret_error, (size_t)size, "%s: unknown format %" PRId64 "; record again", path, format);
     else
         return 0;

@@ -143,9 +143,13 @@ static void read_eh_header(struct module_file *f, uint64_t vaddr)
     if (n < 12 || h[0] != 1 || h[3] != 0x3b || (h[2] & 0x0f) != 0x03)
         return;
     switch (h[1] & 0x0f) {
-    case 0x02: case 0x0a: pointer = 2; break;
-    case 0x03: case 0x0b: pointer = 4; break;
-    case 0x00: case 0x04: case 0x0c: pointer = 8; break;
+    case 0x02:
+    case 0x0a: pointer = 2; break;
+    case 0x03:
+    case 0x0b: pointer = 4; break;
+    case 0x00:
+    case 0x04:
+    case 0x0c: pointer = 8; break;
     default: return;
     }
     if (n < 4 + pointer + 4)
@@ -285,11 +289,6 @@ const char *module_file_path(const struct module_file *file)
 const char *module_file_build_id(const struct module_file *file)
 {
     return file->build_id;
-}
-
-uint64_t module_file_size(const struct module_file *file)
-{
-    return file->size;
 }
 
 uint64_t module_file_extent(const struct module_file *file)

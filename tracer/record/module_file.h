@@ -35,7 +35,6 @@ struct module_file *module_files_vdso(struct module_files *files);
 
 const char *module_file_path(const struct module_file *file);
 const char *module_file_build_id(const struct module_file *file); /* hex, "" when it has none */
-uint64_t module_file_size(const struct module_file *file);
 /* From its first to its last link-time address. */
 uint64_t module_file_extent(const struct module_file *file);
 /* Bytes at a link-time address, as the linker wrote them.  Returns how many were read. */

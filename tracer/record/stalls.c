@@ -129,7 +129,7 @@ void stalls_free(struct stalls *s)
     stackbook_free(s->book);
     symbolizer_free(s->symbolizer);
     unwinder_free(s->unwinder);
-    free(s); /* the files go last: the processes still hold maps of them */
+    free(s); /* the files stay open as long as we run: the processes hold maps of them */
 }
 
 /* Makes room for index i in an array of pointers. */
