@@ -200,7 +200,7 @@ static int fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site
         f->writer = self;
         f->writable = false;
     }
-    int code = lsrt_park(l, LS_WHY_FD, (uint64_t)fd, site, deadline);
+    int code = lsrt_park(l, LS_WHY_FD, on_fd(fd), site, deadline);
     f = &l->fds[fd]; /* the table may have grown */
     if (f->reader == self)
         f->reader = NULL;
@@ -400,7 +400,7 @@ int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, 
             break;
         /* A unix socket's backlog is full, and no poll can tell when there is room. */
         ls_ns soon = ls_after(LS_MS);
-        error = lsrt_park(l, LS_WHY_FD, (uint64_t)fd, site, soon < deadline ? soon : deadline);
+        error = lsrt_park(l, LS_WHY_FD, on_fd(fd), site, soon < deadline ? soon : deadline);
         if (error != ETIMEDOUT || soon >= deadline)
             return lsrt_result(error);
     }

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "object.h"
+
 #define EVENTS_A_POLL 256
 #define TASKS_A_TURN  256  /* so many at most between two polls */
 #define LOOK_EVERY    4    /* tasks between two looks at the coarse clock: a few long ones end the turn, too */
@@ -82,7 +84,7 @@ void lsrt_wake(struct loop *l, struct task *t, int code)
     if (t->state != TASK_PARKED)
         return;
     t->code = code;
-    lsrt_timer_remove(&l->timers, t);
+    lsrt_timer_remove(&l->timers, &t->deadline);
     lsrt_ready(l, t);
     if (!ls_probe_on())
         return;
@@ -115,6 +117,16 @@ static void trace_switch(struct task *from, enum ls_why why, uint64_t target, st
 {
     ls_probe_switch(lsrt_task_probe_id(from), why, target, site, lsrt_task_probe_id(to));
     ls_probe_stack(to ? to->stack->lo : NULL, to ? to->stack->hi : NULL);
+}
+
+static uint64_t probe_target(struct on on)
+{
+    switch (on.kind) {
+    case ON_TASK: return lsrt_task_probe_id(on.task);
+    case ON_OBJECT: return lsrt_object_probe_id(on.object);
+    case ON_FD: return (uint64_t)on.fd;
+    default: return 0;
+    }
 }
 
 /* The running task stops (it is PARKED or READY by now) and the next one runs. */
@@ -159,7 +171,7 @@ static int refuse(struct loop *l, struct task *self)
     return ECANCELED;
 }
 
-int lsrt_park(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *site, ls_ns deadline)
+int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline)
 {
     struct task *self = l->current;
     if (self->cancel || l->closing)
@@ -167,15 +179,16 @@ int lsrt_park(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *
     if (deadline != LS_NEVER) {
         if (deadline <= lsrt_now())
             return ETIMEDOUT;
-        if (lsrt_timer_add(&l->timers, self, deadline))
+        if (lsrt_timer_add(&l->timers, &self->deadline, deadline))
             return ENOMEM;
     }
     bool outside = why == LS_WHY_FD || why == LS_WHY_THREAD;
     l->outside += outside;
     self->state = TASK_PARKED;
     self->why = (uint8_t)why;
+    self->on = on;
     self->code = 0;
-    leave(l, why, target, site);
+    leave(l, why, ls_probe_on() ? probe_target(on) : 0, site);
     l->outside -= outside;
     return self->code;
 }
@@ -200,7 +213,7 @@ int ls_sleep_at(struct ls_site *site, ls_ns time)
         return -1;
     if (time <= lsrt_now())
         return ls_yield_at(site);
-    int code = lsrt_park(l, LS_WHY_SLEEP, 0, site, time);
+    int code = lsrt_park(l, LS_WHY_SLEEP, on_nothing(), site, time);
     return lsrt_result(code == ETIMEDOUT ? 0 : code);
 }
 
@@ -259,7 +272,12 @@ static void poll_once(struct loop *l)
             ls_ns when = l->timers.at[0].when;
             l->late =
                 when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
-            lsrt_wake(l, l->timers.at[0].task, ETIMEDOUT); /* takes it off the heap */
+            struct timer_node *node = l->timers.at[0].node;
+            lsrt_timer_remove(&l->timers, node);
+            if (node->fire)
+                node->fire(l, node);
+            else
+                lsrt_wake(l, (struct task *)(void *)((char *)node - offsetof(struct task, deadline)), ETIMEDOUT);
         }
         l->late = 0;
     }
@@ -291,6 +309,7 @@ static void run(struct loop *l)
 static void loop_free(struct loop *l)
 {
     lsrt_pool_free(l);
+    lsrt_objects_free(l);
     lsrt_fds_free(l);
     lsrt_stack_pool_free(&l->stacks);
     lsrt_tasks_free(l);

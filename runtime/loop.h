@@ -19,6 +19,32 @@
 #include "stack.h"
 #include "timer.h"
 
+/* What a task waits for, for the trace and for ls_dump. */
+struct on {
+    enum on_kind { ON_NOTHING, ON_TASK, ON_OBJECT, ON_FD } kind;
+    union {
+        struct task *task;
+        struct object *object;
+        int fd;
+    };
+};
+static inline struct on on_nothing(void)
+{
+    return (struct on){ .kind = ON_NOTHING };
+}
+static inline struct on on_task(struct task *t)
+{
+    return (struct on){ .kind = ON_TASK, .task = t };
+}
+static inline struct on on_object(struct object *o)
+{
+    return (struct on){ .kind = o ? ON_OBJECT : ON_NOTHING, .object = o };
+}
+static inline struct on on_fd(int fd)
+{
+    return (struct on){ .kind = ON_FD, .fd = fd };
+}
+
 enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_DONE, TASK_ABANDONED };
 
 /* A task that waits for others: for `left` of them, or for the first that fails. */
@@ -43,9 +69,9 @@ struct task {
     bool cancel;         /* asked to end, not told yet */
     bool cancelled;      /* was told */
     int code;            /* PARKED -> READY: 0 or errno of the wait */
-    uint32_t timer;      /* place of its deadline + 1, timer.c */
     uint32_t probe_id;   /* in the trace, 0: not known there (yet) */
-    uint64_t timer_seq;
+    struct timer_node deadline;
+    struct on on; /* PARKED: what for */
     ls_fn *fn;
     void *arg;
     intptr_t result;   /* DONE */
@@ -54,7 +80,6 @@ struct task {
     uint32_t awaiters; /* of them, being awaited */
     uint32_t refused;  /* awaits refused while the loop closes */
     struct waiter *waiters;
-    struct task *awaits;  /* PARKED in ls_await: for this one */
     struct ls_site *site; /* of the spawn */
     const char *cancel_why;
     uint32_t index, generation; /* what a handle is made of */
@@ -66,6 +91,7 @@ struct task {
 
 struct fd_state;
 struct pool;
+struct object_table;
 
 struct loop {
     struct ctx ctx;       /* the thread's own stack, where the loop polls */
@@ -95,6 +121,7 @@ struct loop {
     int doubt; /* first of the fds whose registration is to be checked, -1 none; fd.c */
     ls_ns doubt_due;
     struct pool *pool; /* made when first needed, pool.c */
+    struct object_table *objects; /* made when first needed, object.c */
 };
 
 /* loop.c */
@@ -103,13 +130,18 @@ ls_ns lsrt_now(void);
 void lsrt_ready(struct loop *l, struct task *t);
 void lsrt_wake(struct loop *l, struct task *t, int code);
 /* Suspends the running task until lsrt_wake; 0 or errno: the code of the wake, ETIMEDOUT, ECANCELED. */
-int lsrt_park(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *site, ls_ns deadline);
+int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline);
 _Noreturn void lsrt_leave_for_good(struct loop *l); /* the running task is DONE */
 /* The running task's loop; NULL after setting errno (EPERM) and the error text. */
 struct loop *lsrt_inside(const char *call);
 int lsrt_misuse(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* -1 */
 
 /* task.c */
+struct task *lsrt_task_at(struct loop *l, uint32_t index); /* index < l->task_count */
+/* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
+struct task *lsrt_task_of(struct loop *l, struct ls_task *handle, const char *call);
+void lsrt_task_unref(struct loop *l, struct task *t);
+void lsrt_task_cancel(struct loop *l, struct task *t, const char *why); /* cancel.c */
 void lsrt_task_begin(struct loop *l, struct task *t); /* its first run is next: gives it a stack, or ends it */
 void lsrt_task_cancel_all(struct loop *l);
 void lsrt_tasks_free(struct loop *l);

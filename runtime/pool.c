@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "object.h"
 
 #define THREADS_MAX 32
 
@@ -36,7 +37,7 @@ struct pool {
     unsigned threads, idle, limit;
     pthread_t thread[THREADS_MAX];
     int event;
-    uint32_t object; /* in the trace */
+    struct object *object; /* in the trace, and in ls_dump */
 };
 
 static void *worker(void *arg)
@@ -78,7 +79,9 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static struct pool *pool_new(struct loop *l)
+static const struct object_ops pool_ops = { .kind = LS_OBJECT_POOL, .noun = "pool", .size = sizeof(struct object) };
+
+static struct pool *pool_new(struct loop *l, struct ls_site *site)
 {
     struct pool *p = calloc(1, sizeof *p);
     if (!p)
@@ -87,8 +90,9 @@ static struct pool *pool_new(struct loop *l)
     p->limit = cores > 0 && cores + 4 < THREADS_MAX ? (unsigned)cores + 4 : THREADS_MAX;
     p->queue_end = &p->queue;
     p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p->object = lsrt_object_new(l, &pool_ops, site, "threads");
     struct epoll_event e = { .events = EPOLLIN, .data.u64 = LSRT_POOL_EVENT };
-    if (p->event < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, p->event, &e)) {
+    if (!p->object || p->event < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, p->event, &e)) {
         int error = errno;
         if (p->event >= 0)
             close(p->event);
@@ -183,21 +187,19 @@ int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg
         return -1;
     if (l->closing)
         return lsrt_result(ECANCELED);
-    if (!l->pool && !(l->pool = pool_new(l)))
+    if (!l->pool && !(l->pool = pool_new(l, site)))
         return -1;
     struct pool *p = l->pool;
     struct job *j = calloc(1, sizeof *j);
     if (!j)
         return -1;
     *j = (struct job){ .task = l->current, .fn = fn, .arg = arg, .name = name };
-    if (ls_probe_on() && !p->object)
-        p->object = ls_probe_object_new(LS_OBJECT_POOL, "threads", site, -1);
     int error = submit(p, j);
     if (error) {
         free(j);
         return lsrt_result(error);
     }
-    error = lsrt_park(l, LS_WHY_THREAD, p->object, site, deadline);
+    error = lsrt_park(l, LS_WHY_THREAD, on_object(p->object), site, deadline);
     if (error && !j->over && !withdraw(p, j)) {
         j->task = NULL; /* lsrt_pool_collect frees it */
         return lsrt_result(error);
@@ -230,8 +232,6 @@ void lsrt_pool_free(struct loop *l)
         free(j);
         j = next;
     }
-    if (p->object && ls_probe_on())
-        ls_probe_object_end(p->object);
     close(p->event);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->mutex);

@@ -1,4 +1,4 @@
-/* task.c - the life of a task: spawn, end, handles, await, gather, cancel.  Runs on the loop's thread.
+/* task.c - the life of a task: spawn, end, handles.  Runs on the loop's thread.
  *
  * A handle is a number (loop, generation, index), not an address: one that is spent, made up or from another thread is
  * found out by comparing, and never followed. */
@@ -21,13 +21,12 @@ struct ls_task *lsrt_task_handle(struct loop *l, struct task *t)
                               t->index);
 }
 
-static struct task *task_at(struct loop *l, uint32_t index)
+struct task *lsrt_task_at(struct loop *l, uint32_t index)
 {
     return &l->chunks[index / TASKS_A_CHUNK][index % TASKS_A_CHUNK];
 }
 
-/* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
-static struct task *task_of(struct loop *l, struct ls_task *handle, const char *call)
+struct task *lsrt_task_of(struct loop *l, struct ls_task *handle, const char *call)
 {
     uintptr_t h = (uintptr_t)handle;
     uint32_t index = (uint32_t)h & INDEX_MASK, generation = (uint32_t)(h >> INDEX_BITS) & INDEX_MASK;
@@ -44,7 +43,7 @@ static struct task *task_of(struct loop *l, struct ls_task *handle, const char *
         lsrt_misuse(EINVAL, "%s: not a task", call);
         return NULL;
     }
-    struct task *t = task_at(l, index);
+    struct task *t = lsrt_task_at(l, index);
     if (generation == (t->generation & INDEX_MASK) && t->state != TASK_FREE && (t->refs || t == l->current))
         return t;
     bool last_one = generation == ((t->generation - (t->state == TASK_FREE)) & INDEX_MASK);
@@ -86,7 +85,7 @@ static struct task *task_new(struct loop *l)
             return NULL;
         l->chunk_count++;
     }
-    t = task_at(l, l->task_count);
+    t = lsrt_task_at(l, l->task_count);
     t->index = l->task_count++;
     t->generation = 1;
     return t;
@@ -100,7 +99,7 @@ static void task_free(struct loop *l, struct task *t)
     l->free = t;
 }
 
-static void unref(struct loop *l, struct task *t)
+void lsrt_task_unref(struct loop *l, struct task *t)
 {
     if (--t->refs == 0 && t->state == TASK_DONE)
         task_free(l, t);
@@ -202,206 +201,6 @@ void lsrt_task_begin(struct loop *l, struct task *t)
         end(l, t, -1, ENOMEM);
 }
 
-/* Takes the result of a task that is over; the handle is spent. */
-static intptr_t take(struct loop *l, struct task *t)
-{
-    intptr_t result = t->result;
-    if (ls_probe_on())
-        ls_probe_task_observed(lsrt_task_probe_id(t));
-    unref(l, t);
-    return result;
-}
-
-static void waiter_link(struct waiter *w, struct task *t, struct gate *g)
-{
-    w->gate = g;
-    w->next = t->waiters;
-    w->link = &t->waiters;
-    if (w->next)
-        w->next->link = &w->next;
-    t->waiters = w;
-    t->awaiters++;
-}
-
-static void waiter_unlink(struct waiter *w, struct task *t)
-{
-    *w->link = w->next;
-    if (w->next)
-        w->next->link = w->link;
-    t->awaiters--;
-}
-
-/* 0, or why `self` may not wait for t: every handle is in use, or t waits for self. */
-static int may_await(struct task *self, struct task *t, const char *call)
-{
-    if (t->awaiters >= t->refs && t != self)
-        return lsrt_misuse(EBUSY, "%s: somebody awaits task '%s' already", call, t->name);
-    for (struct task *u = t; u; u = u->state == TASK_PARKED ? u->awaits : NULL)
-        if (u == self)
-            return lsrt_misuse(EDEADLK, "%s: task '%s' would wait for itself through '%s'", call, self->name, t->name);
-    return 0;
-}
-
-int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline)
-{
-    struct loop *l = lsrt_inside("ls_await");
-    struct task *t = l ? task_of(l, task, "ls_await") : NULL;
-    if (!t || may_await(l->current, t, "ls_await"))
-        return -1;
-    if (t->state != TASK_DONE) {
-        struct task *self = l->current;
-        struct gate gate = { .task = self, .left = 1 };
-        struct waiter w;
-        waiter_link(&w, t, &gate);
-        self->awaits = t;
-        int code = lsrt_park(l, LS_WHY_TASK, ls_probe_on() ? lsrt_task_probe_id(t) : 0, site, deadline);
-        self->awaits = NULL;
-        waiter_unlink(&w, t);
-        if (code)
-            return lsrt_result(code);
-    }
-    int error = t->error;
-    intptr_t result = take(l, t);
-    if (ret_result)
-        *ret_result = result;
-    if (result == -1)
-        errno = error;
-    return 0;
-}
-
-/* Looks the handles up and puts a waiter on each task, so that a handle that is there twice is found out.  0 or -1;
- * *ret_linked: how many were linked all the same. */
-static int gather_link(struct loop *l, struct ls_task *const tasks[], size_t n, struct gate *gate, struct waiter *w,
-                       struct task **ret_t, size_t *ret_linked)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct task *t = task_of(l, tasks[i], "ls_gather");
-        if (!t || may_await(l->current, t, "ls_gather"))
-            return -1;
-        if (t->state != TASK_DONE)
-            gate->left++;
-        else if (t->result == -1 && gate->first_failure && !gate->failed)
-            gate->failed = t;
-        waiter_link(&w[i], t, gate);
-        ret_t[i] = t;
-        *ret_linked = i + 1;
-    }
-    return 0;
-}
-
-/* Until the gate opens; 0, or errno of the wait or of the first task that failed. */
-static int gather_wait(struct loop *l, struct gate *gate, size_t n, struct ls_site *site, ls_ns deadline)
-{
-    int code = 0;
-    if (gate->left && !gate->failed) {
-        uint32_t group = 0;
-        if (ls_probe_on()) {
-            char name[40];
-            snprintf(name, sizeof name, "gather of %zu", n);
-            group = ls_probe_object_new(LS_OBJECT_GROUP, name, site, -1);
-        }
-        code = lsrt_park(l, LS_WHY_GROUP, group, site, deadline);
-        if (group)
-            ls_probe_object_end(group);
-    }
-    return code ? code : gate->failed ? gate->failed->error : 0;
-}
-
-int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline,
-                 int all)
-{
-    struct loop *l = lsrt_inside("ls_gather");
-    if (!l)
-        return -1;
-    struct waiter few_w[8], *w = few_w;
-    struct task *few_t[8], **t = few_t;
-    void *many = NULL;
-    if (n > 8) { /* a task's stack is small */
-        if (!(many = calloc(n, sizeof *w + sizeof *t)))
-            return -1;
-        w = many;
-        t = (struct task **)(w + n);
-    }
-    struct gate gate = { .task = l->current, .first_failure = !all };
-    size_t linked = 0;
-    int error = gather_link(l, tasks, n, &gate, w, t, &linked) ? errno : gather_wait(l, &gate, n, site, deadline);
-    for (size_t i = 0; i < linked; i++)
-        waiter_unlink(&w[i], t[i]);
-    for (size_t i = 0; i < n && !error; i++) {
-        int failed = t[i]->error;
-        intptr_t result = take(l, t[i]);
-        if (ret_results)
-            ret_results[i] = all && failed ? -failed : result;
-    }
-    free(many);
-    return lsrt_result(error);
-}
-
-struct ls_task *ls_ref(struct ls_task *task)
-{
-    struct loop *l = lsrt_inside("ls_ref");
-    struct task *t = l ? task_of(l, task, "ls_ref") : NULL;
-    if (!t)
-        return NULL;
-    t->refs++;
-    return task;
-}
-
-int ls_detach(struct ls_task *task)
-{
-    if (!task)
-        return 0;
-    struct loop *l = lsrt_inside("ls_detach");
-    struct task *t = l ? task_of(l, task, "ls_detach") : NULL;
-    if (!t)
-        return -1;
-    if (t->awaiters >= t->refs)
-        return lsrt_misuse(EBUSY, "ls_detach: somebody awaits task '%s'", t->name);
-    unref(l, t);
-    return 0;
-}
-
-static void cancel(struct loop *l, struct task *t, const char *why)
-{
-    t->cancel_why = why;
-    if (t->state == TASK_PARKED) {
-        t->cancelled = true;
-        lsrt_wake(l, t, ECANCELED);
-    } else
-        t->cancel = true;
-}
-
-int ls_cancel(struct ls_task *task, const char *why)
-{
-    struct loop *l = lsrt_inside("ls_cancel");
-    struct task *t = l ? task_of(l, task, "ls_cancel") : NULL;
-    if (!t)
-        return -1;
-    if (t->state == TASK_DONE)
-        return lsrt_result(ESRCH);
-    cancel(l, t, why);
-    return 0;
-}
-
-const char *ls_cancel_why(void)
-{
-    struct loop *l = lsrt_inside("ls_cancel_why");
-    return l ? l->current->cancel_why : NULL;
-}
-
-void lsrt_task_cancel_all(struct loop *l)
-{
-    bool debug = getenv("LOOPSCOPE_DEBUG") != NULL;
-    for (uint32_t i = 0; i < l->task_count; i++) {
-        struct task *t = task_at(l, i);
-        if (t->state != TASK_READY && t->state != TASK_PARKED)
-            continue;
-        if (debug)
-            fprintf(stderr, "loopscope: task '%s' was not over when ls_run's function returned: cancelled\n", t->name);
-        cancel(l, t, "the loop is closing");
-    }
-}
-
 void lsrt_tasks_free(struct loop *l)
 {
     for (uint32_t i = 0; i < l->chunk_count; i++)
@@ -418,6 +217,6 @@ struct ls_task *ls_self(void)
 const char *ls_task_name(struct ls_task *task)
 {
     struct loop *l = lsrt_inside("ls_task_name");
-    struct task *t = l ? task_of(l, task, "ls_task_name") : NULL;
+    struct task *t = l ? lsrt_task_of(l, task, "ls_task_name") : NULL;
     return t ? t->name : NULL;
 }

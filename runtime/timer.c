@@ -5,17 +5,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "loop.h"
-
 static bool earlier(const struct timer *a, const struct timer *b)
 {
-    return a->when != b->when ? a->when < b->when : a->task->timer_seq < b->task->timer_seq;
+    return a->when != b->when ? a->when < b->when : a->node->seq < b->node->seq;
 }
 
 static void put(struct timer_heap *h, size_t i, struct timer x)
 {
     h->at[i] = x;
-    x.task->timer = (uint32_t)i + 1;
+    x.node->place = (uint32_t)i + 1;
 }
 
 static void sift_up(struct timer_heap *h, size_t i, struct timer x)
@@ -44,7 +42,7 @@ static void sift_down(struct timer_heap *h, size_t i, struct timer x)
     put(h, i, x);
 }
 
-int lsrt_timer_add(struct timer_heap *h, struct task *t, ls_ns when)
+int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when)
 {
     if (h->count == h->room) {
         size_t room = h->room ? 2 * h->room : 64;
@@ -54,18 +52,18 @@ int lsrt_timer_add(struct timer_heap *h, struct task *t, ls_ns when)
         h->at = at;
         h->room = room;
     }
-    t->timer_seq = ++h->seq;
+    n->seq = ++h->seq;
     h->count++;
-    sift_up(h, h->count - 1, (struct timer){ when, t });
+    sift_up(h, h->count - 1, (struct timer){ when, n });
     return 0;
 }
 
-void lsrt_timer_remove(struct timer_heap *h, struct task *t)
+void lsrt_timer_remove(struct timer_heap *h, struct timer_node *n)
 {
-    if (!t->timer)
+    if (!n->place)
         return;
-    size_t i = t->timer - 1;
-    t->timer = 0;
+    size_t i = n->place - 1;
+    n->place = 0;
     struct timer last = h->at[--h->count];
     if (i == h->count)
         return;

@@ -1,4 +1,4 @@
-/* timer.h - the deadlines of a loop's tasks: a 4-ary heap of (time, task).  A task has one deadline at most. */
+/* timer.h - what a loop has to do later: a 4-ary heap of (time, node).  A node is embedded in what it belongs to. */
 #ifndef LSRT_TIMER_H
 #define LSRT_TIMER_H
 
@@ -7,20 +7,28 @@
 
 #include <loopscope/runtime.h>
 
-struct task;
+struct loop;
+
+struct timer_node {
+    uint32_t place; /* in the heap, + 1; 0: it is not there */
+    uint64_t seq;   /* equal times fire in the order of their adding */
+    /* Called when it is due, after it was taken off the heap, on the loop's own stack: it must not wait.
+     * NULL: the node is the deadline of a task, which is woken with ETIMEDOUT. */
+    void (*fire)(struct loop *l, struct timer_node *n);
+};
 
 struct timer {
     ls_ns when;
-    struct task *task; /* task->timer is its place in the heap + 1, 0 when it has none */
+    struct timer_node *node;
 };
 
 struct timer_heap {
     struct timer *at;
     size_t count, room;
-    uint64_t seq; /* equal times fire in the order of their adding */
+    uint64_t seq;
 };
 
-int lsrt_timer_add(struct timer_heap *h, struct task *t, ls_ns when); /* 0, or ENOMEM */
-void lsrt_timer_remove(struct timer_heap *h, struct task *t);         /* nothing when it has none */
+int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when); /* 0, or ENOMEM */
+void lsrt_timer_remove(struct timer_heap *h, struct timer_node *n);         /* nothing when it is not there */
 
 #endif

@@ -17,7 +17,7 @@
 #include "event.h"
 
 #define LS_ARENA_MAGIC   0x4c53434f41524531ull /* "LSCOARE1" */
-#define LS_ARENA_VERSION 2u
+#define LS_ARENA_VERSION 3u
 #define LS_SESSION_ENV   "LOOPSCOPE_SESSION" /* path of the arena file */
 #define LS_SLOTS_DEFAULT 256u
 #define LS_RING_DEFAULT  (8u << 20) /* bytes a ring */

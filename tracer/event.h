@@ -57,8 +57,19 @@ enum ls_event_kind {
     EV_TEXT,      /* id: length in bytes (<= EV_TEXT_MAX), aux: raw records that follow */
     EV_STACK,     /* id: bytes of stack (<= EV_STACK_MAX), a: stack pointer at byte 0 of the copy,
                      aux: raw records that follow: one struct ls_regs, then the bytes; flags: EV_STACK_* */
+    /* tasks again: what came later */
+    EV_FINISH,    /* a task is over and the next one runs; EV_TASK_END, EV_OBSERVED, EV_WAKE and EV_SWITCH in one, in
+                     this order, with one timestamp.  id: to (0 = the loop), a: the one that is over | the task that its
+                     end made ready << 32 (0 none), b: result, flags: enum ls_outcome, aux: EV_FINISH_* */
+    EV_HOLD,      /* id: object (a lock), a: task, flags: 1 it holds it from now on, 0 it gave it back.  Told when somebody
+                     begins to wait for it, and while somebody does: an uncontended lock costs no event */
+    EV_MEMBER,    /* id: object (a group, a select), a and b: four tasks or objects that it is waiting for, 32 bits each, 0 none */
+    EV_DETACHED,  /* id: task that nobody means to await */
+    EV_ALLOW,     /* flags 1: from now on this thread may block its loop, EV_TEXT says why; 0: no longer */
     EV_KINDS
 };
+
+#define EV_FINISH_OBSERVED 1u /* the task made ready takes the result */
 
 #define EV_READY_ERROR 0xffffu
 #define EV_TEXT_MAX    1024u

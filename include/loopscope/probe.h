@@ -26,7 +26,9 @@ enum ls_why {
 enum ls_outcome { LS_OUTCOME_OK = 1, LS_OUTCOME_ERROR, LS_OUTCOME_CANCELLED };
 enum ls_object_kind {
     LS_OBJECT_LOCK = 1, LS_OBJECT_QUEUE, LS_OBJECT_CHANNEL, LS_OBJECT_TIMER, LS_OBJECT_FD, LS_OBJECT_EVENT,
-    LS_OBJECT_COND, LS_OBJECT_SEM, LS_OBJECT_BARRIER, LS_OBJECT_FUTURE, LS_OBJECT_GROUP, LS_OBJECT_POOL, LS_OBJECT_OTHER
+    LS_OBJECT_COND, LS_OBJECT_SEM, LS_OBJECT_BARRIER, LS_OBJECT_FUTURE, LS_OBJECT_GROUP, LS_OBJECT_POOL, LS_OBJECT_OTHER,
+    LS_OBJECT_RWLOCK, LS_OBJECT_STREAM, LS_OBJECT_SERVER, LS_OBJECT_PROCESS, LS_OBJECT_SIGNAL, LS_OBJECT_FILE,
+    LS_OBJECT_KINDS
 };
 
 /* A call site: static, made by LS_SITE() at no run-time cost; sent once, then named by id. */
@@ -56,8 +58,12 @@ void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns);
 uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name);
 void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result);
 void ls_probe_task_observed(uint32_t task); /* somebody took its result */
+void ls_probe_task_detached(uint32_t task); /* nobody means to take it */
 /* `from` (0 = the loop) stops running, waits for `target` because of `why` at `site` (may be NULL); `to` runs. */
 void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to);
+/* `task` is over and `to` runs: ls_probe_task_end, _task_observed (when observed), _wake(woken, task) when woken is not 0
+ * and _switch(task, LS_WHY_END, 0, NULL, to) in one event.  Not for a task whose site was never sent. */
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to);
 /* `task` became ready; waker: the task that made it so, 0 = the loop (timer, fd). */
 void ls_probe_wake(uint32_t task, uint32_t waker);
 /* By a timer that was due late_ns ago, while the loop was busy: the task counts as ready since then. */
@@ -68,6 +74,13 @@ void ls_probe_stack(const void *lo, const void *hi);
 /* Something tasks wait on.  fd: -1 when it is none. */
 uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd);
 void ls_probe_object_end(uint32_t object);
+/* `task` holds (1) the lock `object`, or gave it back (0); needed only while somebody waits for it, so that the trace can
+ * name the holder. */
+void ls_probe_hold(uint32_t object, uint32_t task, int held);
+/* What a wait on `object` waits for: n tasks or objects.  Told once, before the wait. */
+void ls_probe_members(uint32_t object, const uint32_t ids[], unsigned n);
+/* Until the next call with NULL this thread may block its loop, because of `why`: its stalls are kept, marked as allowed. */
+void ls_probe_allow(const char *why);
 /* A point (start == 0) or a span on this thread's timeline.  ls_probe_now() gives `start`. */
 uint64_t ls_probe_now(void);
 void ls_probe_mark(const char *name, double value, uint64_t start);
@@ -88,6 +101,12 @@ void ls_probe_mark(const char *name, double value, uint64_t start);
 #define ls_probe_stack(lo, hi)                  (ls_probe_on() ? ls_probe_stack(lo, hi) : (void)0)
 #define ls_probe_object_new(kind, nm, site, fd) (ls_probe_on() ? ls_probe_object_new(kind, nm, site, fd) : 0u)
 #define ls_probe_object_end(object)             (ls_probe_on() ? ls_probe_object_end(object) : (void)0)
+#define ls_probe_task_detached(task)            (ls_probe_on() ? ls_probe_task_detached(task) : (void)0)
+#define ls_probe_hold(object, task, held)       (ls_probe_on() ? ls_probe_hold(object, task, held) : (void)0)
+#define ls_probe_members(object, ids, n)        (ls_probe_on() ? ls_probe_members(object, ids, n) : (void)0)
+#define ls_probe_allow(why)                     (ls_probe_on() ? ls_probe_allow(why) : (void)0)
+#define ls_probe_finish(task, outcome, result, woken, observed, to) \
+    (ls_probe_on() ? ls_probe_finish(task, outcome, result, woken, observed, to) : (void)0)
 #define ls_probe_mark(name, value, start)       (ls_probe_on() ? ls_probe_mark(name, value, start) : (void)0)
 #endif
 

@@ -157,4 +157,14 @@ int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, 
 #ifdef __cplusplus
 }
 #endif
+
+/* The rest of the runtime; each may be included alone. */
+#include <loopscope/io.h>
+#include <loopscope/process.h>
+#include <loopscope/stream.h>
+#include <loopscope/sync.h>
+#include <loopscope/tasks.h>
+#include <loopscope/thread.h>
+#include <loopscope/trace.h>
+
 #endif

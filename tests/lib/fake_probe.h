@@ -80,6 +80,10 @@ void ls_probe_task_observed(uint32_t task)
 {
     fake_say("observed %s\n", fake_name(task));
 }
+void ls_probe_task_detached(uint32_t task)
+{
+    (void)task; /* the stories here do not tell it */
+}
 void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to)
 {
     fake_say("%s -> %s: %s", fake_name(from), fake_name(to), fake_why(why));
@@ -92,6 +96,27 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
 void ls_probe_wake(uint32_t task, uint32_t waker)
 {
     fake_say("wake %s by %s\n", fake_name(task), fake_name(waker));
+}
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to)
+{
+    ls_probe_task_end(task, outcome, result);
+    if (observed)
+        ls_probe_task_observed(task);
+    if (woken)
+        ls_probe_wake(woken, task);
+    ls_probe_switch(task, LS_WHY_END, 0, NULL, to);
+}
+void ls_probe_hold(uint32_t object, uint32_t task, int held)
+{
+    fake_say("%s %s object %u\n", fake_name(task), held ? "holds" : "gives back", object);
+}
+void ls_probe_members(uint32_t object, const uint32_t ids[], unsigned n)
+{
+    (void)object, (void)ids, (void)n;
+}
+void ls_probe_allow(const char *why)
+{
+    (void)why;
 }
 void ls_probe_wake_late(uint32_t task, uint64_t late_ns)
 {

@@ -152,6 +152,46 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
     ring_emit_fast(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
 }
 
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* as in ls_probe_switch */
+    ring_emit(s, EVENT_HEAD(EV_FINISH, outcome, observed ? EV_FINISH_OBSERVED : 0, to), task | (uint64_t)woken << 32,
+              (uint64_t)result);
+}
+
+void ls_probe_task_detached(uint32_t task)
+{
+    if (likely(task))
+        ring_emit(&probe_self, EVENT_HEAD(EV_DETACHED, 0, 0, task), 0, 0);
+}
+
+void ls_probe_hold(uint32_t object, uint32_t task, int held)
+{
+    if (likely(object && task))
+        ring_emit(&probe_self, EVENT_HEAD(EV_HOLD, held != 0, 0, object), task, 0);
+}
+
+void ls_probe_members(uint32_t object, const uint32_t ids[], unsigned n)
+{
+    for (unsigned i = 0; object && i < n; i += 4) {
+        uint64_t four[4] = { ids[i], i + 1 < n ? ids[i + 1] : 0, i + 2 < n ? ids[i + 2] : 0,
+                             i + 3 < n ? ids[i + 3] : 0 };
+        ring_emit(&probe_self, EVENT_HEAD(EV_MEMBER, 0, 0, object), four[0] | four[1] << 32, four[2] | four[3] << 32);
+    }
+}
+
+void ls_probe_allow(const char *why)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_ready(s))
+        return;
+    ring_push_text(s, (struct ls_event){ .time = probe_now(), .kind = EV_ALLOW, .flags = why != NULL }, why,
+                   text_length(why));
+}
+
 void ls_probe_wake(uint32_t task, uint32_t waker)
 {
     ring_emit(&probe_self, EVENT_HEAD(EV_WAKE, 0, 0, task), waker, 0); /* task 0: nobody is woken, and it is not read */

@@ -36,8 +36,9 @@ struct assembler {
 };
 
 static const char *const kind_names[] = LS_LOOP_KIND_NAMES;
-static const char *const object_names[] = { NULL,   "lock", "queue",   "channel", "timer", "fd",   "event",
-                                            "cond", "sem",  "barrier", "future",  "group", "pool", "other" };
+static const char *const object_names[] = { NULL,     "lock",   "queue",   "channel", "timer",  "fd",   "event",
+                                            "cond",   "sem",    "barrier", "future",  "group",  "pool", "other",
+                                            "rwlock", "stream", "server",  "process", "signal", "file" };
 
 struct assembler *assembler_new(const struct assemble_sink *sink, const struct clock_map *clock)
 {
@@ -262,7 +263,7 @@ static size_t on_object(struct assembler *a, struct thread *t, const struct grou
 {
     char text[EV_TEXT_MAX + 1];
     const struct ls_event *e = g->head;
-    if (!e->id || !e->aux || e->aux > LS_OBJECT_OTHER)
+    if (!e->id || !e->aux || e->aux >= LS_OBJECT_KINDS)
         return 1;
     struct row_object row = { .id = e->id,
                               .process = t->run.process,
@@ -330,6 +331,11 @@ static size_t on_group(struct assembler *a, struct thread *t, const struct group
     case EV_SITE: return on_site(a, g);
     case EV_LOOP: return on_loop(a, t, g);
     case EV_GAP: return on_gap(a, t, e);
+    case EV_FINISH:
+    case EV_HOLD:
+    case EV_MEMBER:
+    case EV_DETACHED:
+    case EV_ALLOW: return 0;
     default: return 1;
     }
 }

@@ -17,6 +17,11 @@ static const unsigned char takes[EV_KINDS] = {
     [EV_OBJECT_END] = HEAD,
     [EV_MARK] = HEAD | MAY_TEXT,
     [EV_SITE] = HEAD | MAY_TEXT | MUST_TEXT,
+    [EV_FINISH] = HEAD,
+    [EV_HOLD] = HEAD,
+    [EV_MEMBER] = HEAD,
+    [EV_DETACHED] = HEAD,
+    [EV_ALLOW] = HEAD | MAY_TEXT,
 };
 
 static uint32_t raw_of_stack(uint32_t bytes)

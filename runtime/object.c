@@ -1,0 +1,138 @@
+/* object.c - see object.h: the table of a loop's objects.  Runs on the loop's thread. */
+#include "object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop.h"
+
+#define INDEX_BITS 24
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+
+struct seat {
+    struct object *object; /* NULL: free */
+    uint32_t generation;   /* of the object, or of the next one */
+    uint32_t next_free;    /* index + 1 */
+};
+struct object_table {
+    struct seat *seats;
+    uint32_t count, room, free; /* free: index + 1 */
+};
+
+static struct object_table *table_with_room(struct loop *l)
+{
+    struct object_table *t = l->objects;
+    if (!t && !(t = l->objects = calloc(1, sizeof *t)))
+        return NULL;
+    if (t->free || t->count < t->room)
+        return t;
+    uint32_t room = t->room ? 2 * t->room : 32;
+    if (room > INDEX_MASK)
+        return NULL;
+    struct seat *seats = realloc(t->seats, room * sizeof *seats);
+    if (!seats)
+        return NULL;
+    t->seats = seats;
+    t->room = room;
+    return t;
+}
+
+void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name)
+{
+    struct object_table *t = table_with_room(l);
+    struct object *o = t ? calloc(1, ops->size) : NULL;
+    if (!o) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    uint32_t index = t->free ? t->free - 1 : t->count;
+    struct seat *seat = &t->seats[index];
+    if (t->free)
+        t->free = seat->next_free;
+    else {
+        t->count++;
+        seat->generation = 1;
+    }
+    seat->object = o;
+    o->ops = ops;
+    o->site = site;
+    o->index = index;
+    o->generation = seat->generation;
+    strncpy(o->name, name ? name : ops->noun, sizeof o->name - 1);
+    return o;
+}
+
+void lsrt_object_free(struct loop *l, void *object)
+{
+    struct object *o = object;
+    struct seat *seat = &l->objects->seats[o->index];
+    if (o->ops->destroy)
+        o->ops->destroy(l, o);
+    if (o->probe_id)
+        ls_probe_object_end(o->probe_id);
+    seat->object = NULL;
+    seat->generation = (seat->generation + 1) & INDEX_MASK;
+    seat->next_free = l->objects->free;
+    l->objects->free = o->index + 1;
+    free(o);
+}
+
+void *lsrt_object_handle(struct loop *l, const void *object)
+{
+    const struct object *o = object;
+    return (void *)((uintptr_t)l->id << 48 | (uintptr_t)o->generation << INDEX_BITS | o->index);
+}
+
+/* Says what is wrong with the handle. */
+static void *refuse(struct loop *l, uintptr_t h, const struct object_ops *ops, const char *call, const struct object *o)
+{
+    if (!h)
+        lsrt_misuse(EINVAL, "%s: the %s is NULL", call, ops->noun);
+    else if (h >> 48 != l->id)
+        lsrt_misuse(EPERM, "%s: this %s is of another loop (%u, this is %u): it belongs to its thread", call, ops->noun,
+                    (unsigned)(h >> 48), l->id);
+    else if (o)
+        lsrt_misuse(EINVAL, "%s: not a %s: '%s' is a %s", call, ops->noun, o->name, o->ops->noun);
+    else
+        lsrt_misuse(EINVAL, "%s: this %s was freed already", call, ops->noun);
+    return NULL;
+}
+
+void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
+{
+    uintptr_t h = (uintptr_t)handle;
+    uint32_t index = (uint32_t)h & INDEX_MASK, generation = (uint32_t)(h >> INDEX_BITS) & INDEX_MASK;
+    const struct seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
+    struct object *o = h && h >> 48 == l->id && seat && seat->generation == generation ? seat->object : NULL;
+    return o && o->ops == ops ? o : refuse(l, h, ops, call, o);
+}
+
+uint32_t lsrt_object_probe_id(struct object *o)
+{
+    if (!o->probe_id)
+        o->probe_id = ls_probe_object_new(o->ops->kind, o->name, o->site, -1);
+    return o->probe_id;
+}
+
+struct object *lsrt_object_next(struct loop *l, uint32_t index)
+{
+    while (l->objects && index < l->objects->count) {
+        struct object *o = l->objects->seats[index++].object;
+        if (o)
+            return o;
+    }
+    return NULL;
+}
+
+void lsrt_objects_free(struct loop *l)
+{
+    struct object_table *t = l->objects;
+    if (!t)
+        return;
+    for (struct object *o; (o = lsrt_object_next(l, 0));)
+        lsrt_object_free(l, o);
+    free(t->seats);
+    free(t);
+    l->objects = NULL;
+}

@@ -1,0 +1,48 @@
+/* object.h - what tasks wait on: locks, queues, futures, streams.  Belongs to one loop, freed with it at the latest.
+ *
+ * Each kind of object embeds `struct object` as its first member.  A public handle is a number (loop, generation, index)
+ * behind the pointer type of its kind, as a task's: one that is spent, made up, of another kind or another thread is found
+ * out by comparing, and never followed. */
+#ifndef LSRT_OBJECT_H
+#define LSRT_OBJECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <loopscope/probe.h>
+
+struct loop;
+struct object;
+
+struct object_ops {
+    enum ls_object_kind kind;
+    const char *noun; /* "lock": in messages */
+    size_t size;      /* of the whole struct */
+    /* What is left to do when the object goes: by its free function, or by the end of its loop.  It must wake nobody that
+     * is not parked on it, and not wait.  May be NULL. */
+    void (*destroy)(struct loop *l, struct object *o);
+    /* Its state in a few words for ls_dump, "held by 'writer', 2 wait".  May be NULL. */
+    void (*describe)(const struct object *o, char *text, size_t size);
+};
+
+struct object {
+    const struct object_ops *ops;
+    struct ls_site *site; /* where it was made */
+    uint32_t index, generation;
+    uint32_t probe_id; /* 0: not in the trace yet */
+    char name[36];
+};
+
+/* A zeroed object of ops->size with a name (copied; NULL: the noun).  NULL and ENOMEM. */
+void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name);
+void lsrt_object_free(struct loop *l, void *object); /* its handles are spent */
+void *lsrt_object_handle(struct loop *l, const void *object);
+/* The object of a handle, when it is a living one of `ops` and of this loop; else NULL, errno and the error text. */
+void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call);
+/* Its id in the trace, told there at the first use; call it only while ls_probe_on(). */
+uint32_t lsrt_object_probe_id(struct object *o);
+/* The living objects in turn: start with 0 and go on with the index + 1 of the last; NULL: no more. */
+struct object *lsrt_object_next(struct loop *l, uint32_t index);
+void lsrt_objects_free(struct loop *l);
+
+#endif
