@@ -49,6 +49,8 @@ static inline int ls_probe_on(void)
 /* This thread is a loop from now on; call again after it was stopped.  name is copied, may be NULL. */
 void ls_probe_loop(const char *name);
 void ls_probe_loop_end(void);
+/* This thread is no loop, but tells something, too: its marks get a lane of their own.  Cheap when it was said before. */
+void ls_probe_thread(void);
 /* Around the call that waits for events: what is between two of them is one iteration.
  * ready: events returned (-1 error), asked: their limit (0 unknown), timeout in ns, -1 = none. */
 void ls_probe_poll_enter(void);
@@ -90,6 +92,7 @@ void ls_probe_mark(const char *name, double value, uint64_t start);
 #ifndef LS_PROBE_PLAIN
 #define ls_probe_loop(name)                     (ls_probe_on() ? ls_probe_loop(name) : (void)0)
 #define ls_probe_loop_end()                     (ls_probe_on() ? ls_probe_loop_end() : (void)0)
+#define ls_probe_thread()                       (ls_probe_on() ? ls_probe_thread() : (void)0)
 #define ls_probe_poll_enter()                   (ls_probe_on() ? ls_probe_poll_enter() : (void)0)
 #define ls_probe_poll_exit(r, asked, timeout)   (ls_probe_on() ? ls_probe_poll_exit(r, asked, timeout) : (void)0)
 #define ls_probe_task_new(parent, site, name)   (ls_probe_on() ? ls_probe_task_new(parent, site, name) : 0u)

@@ -47,6 +47,9 @@ void ls_probe_loop(const char *name)
     if (ls_recording)
         fake_say("loop %s\n", name);
 }
+void ls_probe_thread(void)
+{
+}
 void ls_probe_loop_end(void)
 {
     if (ls_recording)

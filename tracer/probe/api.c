@@ -61,6 +61,17 @@ void ls_probe_loop(const char *name)
     probe_leave_poll(s, s->since); /* busy from EV_LOOP on: until its first poll it runs what is ready */
 }
 
+void ls_probe_thread(void)
+{
+    struct probe_self *s = &probe_self;
+    if (!probe_process.arena)
+        return;
+    if (!probe_page.alive)
+        probe_forked();
+    if (!s->slot)
+        probe_claim(LOOP_NONE, NULL);
+}
+
 void ls_probe_loop_end(void)
 {
     struct probe_self *s = &probe_self;
