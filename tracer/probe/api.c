@@ -1,6 +1,7 @@
 /* api.c - probe.h: what a runtime linked into the target tells.  Runs on the thread it speaks about. */
 #include "api.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "ring.h"
@@ -43,6 +44,19 @@ static inline uint32_t site_id(struct probe_self *s, struct ls_site *site, ticks
     return likely(id) ? id : send_site(s, site, now);
 }
 
+/* A runtime asks once: while another thread is at it, it is tried again. */
+static bool claim(enum ls_loop_kind kind, const char *name)
+{
+    struct probe_self *s = &probe_self;
+    s->patience = 0;
+    for (int tries = 0; tries < 10000 && !s->patience && !s->gone && !s->pushing && ls_probe_on(); tries++) {
+        if (probe_claim(kind, name))
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
 void ls_probe_loop(const char *name)
 {
     struct probe_self *s = &probe_self;
@@ -51,8 +65,7 @@ void ls_probe_loop(const char *name)
     if (!probe_page.alive)
         probe_forked();
     if (!s->slot) {
-        s->patience = 0; /* a runtime asks once, so it is always tried */
-        if (!probe_claim(LOOP_RUNTIME, name))
+        if (!claim(LOOP_RUNTIME, name))
             return;
     } else {
         s->since = probe_now();
@@ -69,7 +82,7 @@ void ls_probe_thread(void)
     if (!probe_page.alive)
         probe_forked();
     if (!s->slot)
-        probe_claim(LOOP_NONE, NULL);
+        claim(LOOP_NONE, NULL);
 }
 
 void ls_probe_loop_end(void)
