@@ -49,9 +49,12 @@ static bool claim(enum ls_loop_kind kind, const char *name)
 {
     struct probe_self *s = &probe_self;
     s->patience = 0;
-    for (int tries = 0; tries < 10000 && !s->patience && !s->gone && !s->pushing && ls_probe_on(); tries++) {
+    for (int tries = 0; tries < 10000; tries++) {
         if (probe_claim(kind, name))
             return true;
+        if (s->patience || s->gone || s->pushing ||
+            !atomic_load_explicit(&probe_process.arena->on, memory_order_relaxed)) /* as probe_claim reads it */
+            return false;
         sched_yield();
     }
     return false;
