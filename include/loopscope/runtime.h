@@ -31,10 +31,8 @@
 #ifndef LOOPSCOPE_RUNTIME_H
 #define LOOPSCOPE_RUNTIME_H
 
-#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <loopscope/probe.h>
@@ -108,25 +106,6 @@ const char *ls_cancel_why(void);
 #define ls_to_thread(fn, arg, ret_result, deadline) \
     ls_to_thread_at(LS_SITE(__func__), (fn), #fn, (arg), (ret_result), (deadline))
 
-/* Waits until fd is ready for one of events (POLLIN, POLLOUT); returns those that are, POLLERR and POLLHUP included.
- * For any library that has a socket.  One reader and one writer may wait on an fd; a second one fails with EBUSY.
- *     int ls_wait_fd(int fd, int events, ls_ns deadline); */
-#define ls_wait_fd(fd, events, deadline) ls_wait_fd_at(LS_SITE(__func__), (fd), (events), (deadline))
-
-/* As read, write, accept and connect, but it is the task that waits, not the thread; the fd may be blocking or not.
- * ls_write writes all n bytes, and raises no SIGPIPE on sockets; when it is stopped in the middle it returns what it has
- * written.  The fd from ls_accept is non-blocking and close-on-exec.
- *     ssize_t ls_read(int fd, void *buf, size_t n, ls_ns deadline);
- *     ssize_t ls_write(int fd, const void *buf, size_t n, ls_ns deadline);
- *     int ls_accept(int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
- *     int ls_connect_fd(int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline); */
-#define ls_read(fd, buf, n, deadline)          ls_read_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
-#define ls_write(fd, buf, n, deadline)         ls_write_at(LS_SITE(__func__), (fd), (buf), (n), (deadline))
-#define ls_accept(fd, addr, len, deadline)     ls_accept_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
-#define ls_connect_fd(fd, addr, len, deadline) ls_connect_fd_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
-/* Closes fd; who waits on it gets EBADF.  (After a plain close() its waiters wait on: nothing tells the loop.) */
-int ls_close(int fd);
-
 struct ls_task *ls_self(void);                  /* the running task; NULL outside.  Not a reference */
 const char *ls_task_name(struct ls_task *task); /* NULL when the handle is not valid */
 ls_ns ls_now(void);                             /* CLOCK_MONOTONIC */
@@ -148,11 +127,6 @@ int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, 
 int ls_sleep_at(struct ls_site *site, ls_ns time);
 int ls_yield_at(struct ls_site *site);
 int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
-int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline);
-ssize_t ls_read_at(struct ls_site *site, int fd, void *buf, size_t n, ls_ns deadline);
-ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_ns deadline);
-int ls_accept_at(struct ls_site *site, int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
-int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline);
 
 #ifdef __cplusplus
 }
