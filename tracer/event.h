@@ -40,7 +40,8 @@ enum ls_event_kind {
                      b: result (int64), aux: enum ls_call, id: fd as int32 (-1 none), flags: EV_CALL_*
                      always followed by EV_MORE; then EV_TEXT (path, host: what tells it apart) and EV_STACK if any */
     /* tasks: what a linked-in runtime tells (probe.h) */
-    EV_TASK_NEW,  /* id: task, a: parent task | site << 32; EV_TEXT name may follow, else the site's function */
+    EV_TASK_NEW,  /* id: task, a: parent task | site << 32; EV_TEXT name may follow, else the site's function.
+                     flags: enum ls_why of its first wait, b: target of it; LS_WHY_SPAWN (0): it is ready at once */
     EV_TASK_END,  /* id: task, flags: enum ls_outcome, a: error or result */
     EV_OBSERVED,  /* id: task whose result somebody took */
     EV_SWITCH,    /* one scheduling point, one timestamp: `from` stops running and `to` starts.

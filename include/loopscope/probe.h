@@ -58,6 +58,8 @@ void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns);
 
 /* A new task; it is ready at once.  name is copied and may be NULL (then the site's function names it). */
 uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name);
+/* The same, but it is born waiting for `target` because of `why`: a timer, or a handle whose callback is its first step. */
+uint32_t ls_probe_task_waiting(uint32_t parent, struct ls_site *site, const char *name, enum ls_why why, uint64_t target);
 void ls_probe_task_end(uint32_t task, enum ls_outcome outcome, int64_t result);
 void ls_probe_task_observed(uint32_t task); /* somebody took its result */
 void ls_probe_task_detached(uint32_t task); /* nobody means to take it */
@@ -96,6 +98,8 @@ void ls_probe_mark(const char *name, double value, uint64_t start);
 #define ls_probe_poll_enter()                   (ls_probe_on() ? ls_probe_poll_enter() : (void)0)
 #define ls_probe_poll_exit(r, asked, timeout)   (ls_probe_on() ? ls_probe_poll_exit(r, asked, timeout) : (void)0)
 #define ls_probe_task_new(parent, site, name)   (ls_probe_on() ? ls_probe_task_new(parent, site, name) : 0u)
+#define ls_probe_task_waiting(parent, site, name, why, target) \
+    (ls_probe_on() ? ls_probe_task_waiting(parent, site, name, why, target) : 0u)
 #define ls_probe_task_end(task, outcome, res)   (ls_probe_on() ? ls_probe_task_end(task, outcome, res) : (void)0)
 #define ls_probe_task_observed(task)            (ls_probe_on() ? ls_probe_task_observed(task) : (void)0)
 #define ls_probe_switch(from, why, tgt, st, to) (ls_probe_on() ? ls_probe_switch(from, why, tgt, st, to) : (void)0)

@@ -336,6 +336,24 @@ Test(assemble, a_wake_whose_batch_came_after_the_resume_is_put_right)
     step_is(1, 1, 50, 10, 20, 10, 9);
 }
 
+Test(assemble, a_task_may_be_born_waiting)
+{
+    feed((struct ls_event){ .time = 100, .kind = EV_TASK_NEW, .id = 7, .flags = LS_WHY_FD, .b = 3 });
+    WAKE(150, 7, 0);
+    SWITCH(160, 0, LS_WHY_SPAWN, 7);
+    SWITCH(190, 7, LS_WHY_FD, 0);
+    step_is(0, 7, 160, 50, 10, 30, 0);
+    cr_expect_eq(got.step[0].why, LS_WHY_FD);
+    cr_expect_eq(got.step[0].target, 3);
+    /* It ran on another thread, whose batch came first. */
+    SWITCH(200, 0, LS_WHY_SPAWN, 8);
+    on(2, (struct ls_event){ .time = 170, .kind = EV_TASK_NEW, .id = 8, .flags = LS_WHY_SLEEP });
+    SWITCH(210, 8, LS_WHY_SLEEP, 0);
+    step_is(1, 8, 200, 30, 0, 10, ROW_NULL);
+    cr_expect_eq(got.step[1].why, LS_WHY_SLEEP);
+    cr_expect_eq(feed((struct ls_event){ .time = 220, .kind = EV_TASK_NEW, .id = 9, .flags = LS_WHYS }), 1);
+}
+
 Test(assemble, a_late_timer_made_its_task_ready_when_it_was_due)
 {
     NEW(10, 1);

@@ -124,12 +124,18 @@ void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns)
 
 uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name)
 {
+    return ls_probe_task_waiting(parent, site, name, LS_WHY_SPAWN, 0);
+}
+
+uint32_t ls_probe_task_waiting(uint32_t parent, struct ls_site *site, const char *name, enum ls_why why,
+                               uint64_t target)
+{
     struct probe_self *s = &probe_self;
     if (!probe_ready(s))
         return 0;
     ticks_t now = probe_now();
     uint32_t id = probe_id();
-    struct ls_event event = { .time = now, .kind = EV_TASK_NEW, .id = id };
+    struct ls_event event = { .time = now, .kind = EV_TASK_NEW, .flags = (uint8_t)why, .id = id, .b = target };
     event.a = parent | (uint64_t)site_id(s, site, now) << 32;
     if (name)
         ring_push_text(s, event, name, text_length(name));

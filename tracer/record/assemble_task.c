@@ -319,24 +319,40 @@ size_t task_wake(struct task_table *tt, int64_t t, const struct ls_event *e)
     return 0;
 }
 
+/* A target of 0 is a file descriptor or nothing. */
+static int64_t target_of(int64_t why, uint64_t target)
+{
+    return target || why == LS_WHY_FD ? (int64_t)(target & INT64_MAX) : ROW_NULL;
+}
+
 size_t task_new(struct task_table *tt, struct runner *on, int64_t t, const struct ls_event *e, const char *name)
 {
     struct task *k = find(tt, e->id);
-    if (!e->id || (k && !k->implied))
+    bool waits = e->flags != LS_WHY_SPAWN; /* born so: it is not ready before it is woken */
+    if (!e->id || (k && !k->implied) || e->flags >= LS_WHY_END)
         return 1;
     if (k) {
         /* Its batch came after that of the loop it first ran on: the birth goes back, and so does its first wait. */
-        int64_t born = t < k->t ? t : k->t;
-        if (k->state != DONE && !k->steps && k->queue != ROW_NULL)
-            k->queue += k->t - born;
+        int64_t born = t < k->t ? t : k->t, *first = waits ? &k->wait : &k->queue;
+        if (k->state != DONE && !k->steps && *first != ROW_NULL)
+            *first += k->t - born;
         k->t = born;
         k->implied = false;
+        waits &= !k->steps && k->state == RUNNING;
     } else if (!(k = add(tt, on, e->id, t))) {
         return 1;
+    } else if (waits) {
+        k->state = WAITING;
+        k->ready = ROW_NULL;
+    }
+    if (waits) {
+        k->why = e->flags;
+        k->target = target_of(e->flags, e->b);
     }
     k->parent = (uint32_t)e->a;
     k->site = k->wait_site = e->a >> 32 ? (int64_t)(e->a >> 32) : ROW_NULL;
-    k->waker = k->parent;
+    if (!waits)
+        k->waker = k->parent;
     tell_begin(tt, k, on, name);
     return 0;
 }
@@ -346,8 +362,7 @@ size_t task_switch(struct task_table *tt, struct runner *on, int64_t t, const st
     uint32_t from = (uint32_t)e->a, to = e->id;
     size_t bad = e->flags >= LS_WHYS;
     int64_t why = bad ? ROW_NULL : e->flags;
-    /* A target of 0 is a file descriptor or nothing. */
-    int64_t target = e->b || why == LS_WHY_FD ? (int64_t)(e->b & INT64_MAX) : ROW_NULL;
+    int64_t target = target_of(why, e->b);
     int64_t site = e->a >> 32 ? (int64_t)(e->a >> 32) : ROW_NULL;
     struct task *k = on->running;
 
