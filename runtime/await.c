@@ -12,6 +12,7 @@
 static intptr_t take(struct loop *l, struct task *t)
 {
     intptr_t result = t->result;
+    t->observed = true;
     if (ls_probe_on())
         ls_probe_task_observed(lsrt_task_probe_id(t));
     lsrt_task_unref(l, t);

@@ -2,8 +2,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 void lsrt_task_cancel(struct loop *l, struct task *t, const char *why)
 {
@@ -35,13 +33,12 @@ const char *ls_cancel_why(void)
 
 void lsrt_task_cancel_all(struct loop *l)
 {
-    bool debug = getenv("LOOPSCOPE_DEBUG") != NULL;
     for (uint32_t i = 0; i < l->task_count; i++) {
         struct task *t = lsrt_task_at(l, i);
         if (t->state != TASK_READY && t->state != TASK_PARKED)
             continue;
-        if (debug)
-            fprintf(stderr, "loopscope: task '%s' was not over when ls_run's function returned: cancelled\n", t->name);
+        if (l->debug)
+            lsrt_debug_cancelled(l, t);
         lsrt_task_cancel(l, t, "the loop is closing");
     }
 }

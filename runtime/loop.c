@@ -47,8 +47,8 @@ int lsrt_misuse(int error, const char *format, ...)
     va_start(ap, format);
     vsnprintf(error_text, sizeof error_text, format, ap);
     va_end(ap);
-    if (getenv("LOOPSCOPE_DEBUG"))
-        fprintf(stderr, "loopscope: %s\n", error_text);
+    if (here ? here->debug : lsrt_debug_wanted())
+        lsrt_debug_misuse(here, error_text);
     errno = error;
     return -1;
 }
@@ -113,6 +113,16 @@ static struct task *next_task(struct loop *l)
     }
 }
 
+/* What is seldom wanted at a switch; NULL is the loop itself. */
+static inline void hook_switch(struct loop *l, struct task *from, struct task *to)
+{
+    if (__builtin_expect(l->switch_hook == 0, 1))
+        return;
+    if (l->switch_hook & LSRT_HOOK_DEBUG)
+        lsrt_debug_switch(l, from, to);
+    lsrt_allow_switch(l, from, to);
+}
+
 static void trace_switch(struct task *from, enum ls_why why, uint64_t target, struct ls_site *site, struct task *to)
 {
     ls_probe_switch(lsrt_task_probe_id(from), why, target, site, lsrt_task_probe_id(to));
@@ -133,6 +143,7 @@ static uint64_t probe_target(struct on on)
 static void leave(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *site)
 {
     struct task *self = l->current, *to = next_task(l);
+    hook_switch(l, self, to);
     if (ls_probe_on())
         trace_switch(self, why, target, site, to);
     l->current = to;
@@ -145,6 +156,7 @@ static void leave(struct loop *l, enum ls_why why, uint64_t target, struct ls_si
 void lsrt_leave_for_good(struct loop *l)
 {
     struct task *self = l->current, *to = self == l->main ? NULL : next_task(l);
+    hook_switch(l, self, to);
     if (ls_probe_on())
         trace_switch(self, LS_WHY_END, 0, NULL, to);
     lsrt_stack_put(&l->stacks, self->stack); /* after next_task: a task that begins must not get this stack yet */
@@ -162,8 +174,8 @@ static int refuse(struct loop *l, struct task *self)
     self->cancel = false;
     self->cancelled = true;
     if (l->closing && ++self->refused > REFUSALS_MAX) {
-        fprintf(stderr, "loopscope: task '%s' goes on awaiting after ls_run's function returned: abandoned\n",
-                self->name);
+        if (l->debug)
+            lsrt_debug_abandoned(l, self);
         self->state = TASK_ABANDONED;
         l->live--;
         leave(l, LS_WHY_USER, 0, NULL); /* never comes back */
@@ -174,6 +186,7 @@ static int refuse(struct loop *l, struct task *self)
 int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline)
 {
     struct task *self = l->current;
+    self->at = site;
     if (self->cancel || l->closing)
         return refuse(l, self);
     if (deadline != LS_NEVER) {
@@ -187,6 +200,7 @@ int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *sit
     self->state = TASK_PARKED;
     self->why = (uint8_t)why;
     self->on = on;
+    self->since = l->tick;
     self->code = 0;
     leave(l, why, ls_probe_on() ? probe_target(on) : 0, site);
     l->outside -= outside;
@@ -199,6 +213,7 @@ int ls_yield_at(struct ls_site *site)
     if (!l)
         return -1;
     struct task *self = l->current;
+    self->at = site;
     if (self->cancel || l->closing)
         return lsrt_result(refuse(l, self));
     lsrt_ready(l, self);
@@ -298,6 +313,7 @@ static void run(struct loop *l)
                 poll_once(l);
             continue;
         }
+        hook_switch(l, NULL, t);
         if (ls_probe_on())
             trace_switch(NULL, LS_WHY_SPAWN, 0, NULL, t);
         l->current = t;
@@ -330,6 +346,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
     l->doubt = -1;
     l->seed = opts->seed;
     lsrt_stack_pool_init(&l->stacks, opts->stack_size);
+    lsrt_debug_init(l);
 #ifdef LSRT_ASAN
     pthread_attr_t attr;
     void *lo;
@@ -371,6 +388,8 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
         run(l);
     }
     ls_probe_loop_end();
+    if (l->debug)
+        lsrt_debug_loop_end(l);
     loop_free(l);
     here = NULL;
     if (result == -1)

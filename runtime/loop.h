@@ -68,10 +68,14 @@ struct task {
     uint8_t why;         /* PARKED: enum ls_why */
     bool cancel;         /* asked to end, not told yet */
     bool cancelled;      /* was told */
+    bool observed;       /* DONE: somebody took its result */
     int code;            /* PARKED -> READY: 0 or errno of the wait */
     uint32_t probe_id;   /* in the trace, 0: not known there (yet) */
     struct timer_node deadline;
-    struct on on; /* PARKED: what for */
+    struct on on;       /* PARKED: what for */
+    struct ls_site *at; /* where it waits, or waited last */
+    ls_ns since;        /* PARKED: the loop's tick then */
+    const char *allow;  /* why it may block the loop now, NULL: it may not; trace.c */
     ls_fn *fn;
     void *arg;
     intptr_t result;   /* DONE */
@@ -113,6 +117,12 @@ struct loop {
     uint32_t outside; /* tasks that something outside may wake: an fd, a thread */
     uint16_t id;      /* in handles */
     bool closing;
+    uint32_t switch_hook; /* != 0: somebody wants to know of each switch: LSRT_HOOK_DEBUG + tasks that may block */
+    const char *allow;    /* of what runs on the loop's own stack; trace.c */
+
+    bool debug; /* LOOPSCOPE_DEBUG=1; debug.c.  While it is set, the step that runs: */
+    ls_ns step_began, step_limit, allowed_since;
+    struct ls_site *step_from;
 
     int epoll;
     bool no_pwait2;       /* the kernel lacks epoll_pwait2 */
@@ -157,6 +167,22 @@ void lsrt_fds_free(struct loop *l);
 #define LSRT_POOL_EVENT UINT64_MAX /* data of the epoll event: jobs are done */
 void lsrt_pool_collect(struct loop *l);
 void lsrt_pool_free(struct loop *l); /* waits for the jobs that run */
+
+/* trace.c */
+void lsrt_allow_switch(struct loop *l, struct task *from, struct task *to);
+
+/* debug.c: what LOOPSCOPE_DEBUG=1 says.  lsrt_debug_init sets l->debug; the others are called only while it is set. */
+#define LSRT_HOOK_DEBUG (1u << 31)
+void lsrt_debug_init(struct loop *l);
+bool lsrt_debug_wanted(void); /* the environment's answer; for threads without a loop */
+void lsrt_debug_misuse(struct loop *l, const char *text); /* l may be NULL */
+void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to);
+void lsrt_debug_allow(struct loop *l, bool begins);
+void lsrt_debug_end(struct loop *l, struct task *t);       /* it is over */
+void lsrt_debug_free(struct loop *l, struct task *t);      /* its last handle is given back */
+void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's function returned */
+void lsrt_debug_abandoned(struct loop *l, struct task *t);
+void lsrt_debug_loop_end(struct loop *l); /* before its tasks and objects go */
 
 /* The public result of an errno. */
 static inline int lsrt_result(int error)

@@ -6,6 +6,7 @@
 #ifndef LSRT_OBJECT_H
 #define LSRT_OBJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,16 +14,20 @@
 
 struct loop;
 struct object;
+struct task;
 
 struct object_ops {
     enum ls_object_kind kind;
     const char *noun; /* "lock": in messages */
     size_t size;      /* of the whole struct */
+    bool own;         /* the runtime made it for itself: nobody else frees it */
     /* What is left to do when the object goes: by its free function, or by the end of its loop.  It must wake nobody that
      * is not parked on it, and not wait.  May be NULL. */
     void (*destroy)(struct loop *l, struct object *o);
     /* Its state in a few words for ls_dump, "held by 'writer', 2 wait".  May be NULL. */
     void (*describe)(const struct object *o, char *text, size_t size);
+    /* The task that holds it and must give it back, NULL when none does; for ls_dump and LOOPSCOPE_DEBUG=1.  May be NULL. */
+    struct task *(*holder)(const struct object *o);
 };
 
 struct object {

@@ -80,7 +80,7 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static const struct object_ops pool_ops = { .kind = LS_OBJECT_POOL, .noun = "pool", .size = sizeof(struct object) };
+static const struct object_ops pool_ops = { .kind = LS_OBJECT_POOL, .noun = "pool", .own = true, .size = sizeof(struct object) };
 
 static struct pool *pool_new(struct loop *l, struct ls_site *site)
 {

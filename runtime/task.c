@@ -93,6 +93,8 @@ static struct task *task_new(struct loop *l)
 
 static void task_free(struct loop *l, struct task *t)
 {
+    if (l->debug)
+        lsrt_debug_free(l, t);
     t->state = TASK_FREE;
     t->generation++; /* every handle of it is spent now */
     t->next = l->free;
@@ -172,6 +174,8 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
         if (!g->left || g->failed)
             lsrt_wake(l, g->task, 0);
     }
+    if (l->debug)
+        lsrt_debug_end(l, t);
     if (!t->refs)
         task_free(l, t);
 }
