@@ -26,16 +26,23 @@ static uint64_t rnd(uint64_t n)
     return (x >> 11) % n;
 }
 
+static const uint8_t heads[] = { EV_GAP,     EV_LOOP,       EV_POLL,       EV_CALL, EV_TASK_NEW, EV_TASK_END, EV_OBSERVED,
+                                 EV_SWITCH,  EV_WAKE,       EV_OBJECT_NEW, EV_MARK, EV_OBJECT_END, EV_SITE, EV_FINISH,
+                                 EV_HOLD,    EV_MEMBER,     EV_DETACHED,   EV_ALLOW };
+
 /* One random event; most are nearly right, so that the state machine is reached, not only its doors. */
 static struct ls_event event(ticks_t now)
 {
-    struct ls_event e = { .time = now - rnd(1000), .kind = (uint8_t)(rnd(5000) ? 1 + rnd(EV_SITE) : rnd(256)), .flags = (uint8_t)rnd(26),
+    struct ls_event e = { .time = now - rnd(1000), .kind = (uint8_t)(rnd(5000) ? heads[rnd(sizeof heads)] : rnd(256)), .flags = (uint8_t)rnd(26),
                           .aux = (uint16_t)rnd(60), .id = (uint32_t)rnd(40), .a = rnd(40) | rnd(8) << 32, .b = rnd(50) };
     switch (e.kind) {
     case EV_POLL: e.a = e.time - rnd(500); e.flags = (uint8_t)rnd(LOOP_KINDS); break;
     case EV_GAP: e.b = e.time - rnd(500); break;
     case EV_LOOP: e.flags = (uint8_t)rnd(LOOP_KINDS); break;
     case EV_SWITCH: e.flags = (uint8_t)rnd(25); break;
+    case EV_FINISH: e.flags = (uint8_t)rnd(5); e.a = rnd(40) | rnd(40) << 32; break;
+    case EV_HOLD: case EV_ALLOW: e.flags = (uint8_t)rnd(2); break;
+    case EV_MEMBER: e.a |= rnd(40) << 32; break;
     default: break;
     }
     if (rnd(200) == 0)
@@ -47,7 +54,7 @@ static struct ls_event event(ticks_t now)
 
 static bool takes_text(unsigned kind)
 {
-    return kind == EV_LOOP || kind == EV_TASK_NEW || kind == EV_OBJECT_NEW || kind == EV_MARK || kind == EV_CALL;
+    return kind == EV_LOOP || kind == EV_TASK_NEW || kind == EV_OBJECT_NEW || kind == EV_MARK || kind == EV_CALL || kind == EV_ALLOW;
 }
 
 /* A group with the attachments its kind takes, mostly framed as it should be. */
@@ -121,6 +128,24 @@ static void on_site(void *c, const struct row_site *r) { store_site(((struct sin
 static void on_mark(void *c, const struct row_mark *r) { store_mark(((struct sink *)c)->store, r); }
 static void on_gap(void *c, const struct row_gap *r) { store_gap(((struct sink *)c)->store, r); }
 
+static void on_later(void *c, int64_t task, bool observed, bool detached)
+{
+    store_task_later(((struct sink *)c)->store, task, observed, detached);
+}
+static void on_hold(void *c, const struct row_hold *r)
+{
+    if (r->t_end != ROW_NULL && r->t_end < r->t)
+        abort();
+    store_hold(((struct sink *)c)->store, r);
+}
+static void on_member(void *c, const struct row_member *r) { store_member(((struct sink *)c)->store, r); }
+static void on_allow(void *c, const struct row_allow *r)
+{
+    if (r->t_end != ROW_NULL && r->t_end < r->t)
+        abort();
+    store_allow(((struct sink *)c)->store, r);
+}
+
 static void consume(struct drain *d, struct assembler *a, struct sink *s, int wait)
 {
     struct batch b;
@@ -155,7 +180,7 @@ int main(int argc, char **argv)
     *arena = (struct ls_arena){ .slots = SLOTS, .ring_records = RECORDS, .clock = LS_CLOCK_MONOTONIC };
     arena->ring_offset = size - (size_t)SLOTS * RECORDS * sizeof(struct ls_event);
     struct assemble_sink sink = { &s, on_loop, on_loop_end, on_iteration, on_call, on_step, on_task, on_task, on_object,
-                                  on_object_end, on_site, on_mark, on_gap };
+                                  on_object_end, on_site, on_mark, on_gap, on_later, on_hold, on_member, on_allow };
     if (store_create(path, &s.store) < 0)
         return 1;
     store_meta_int(s.store, "threshold_ns", 300);

@@ -16,6 +16,12 @@ static struct {
     bool in_gap[MAX];
     struct row_task begun[MAX], ended[MAX];
     struct row_gap gap[MAX];
+    struct row_hold hold[MAX];
+    struct row_member member[MAX];
+    struct row_allow allow[MAX];
+    char allow_why[64];
+    int64_t later[MAX]; /* task, negative: detached */
+    int holds, members, allows, laters;
     struct assembled_call call;
     char call_detail[64], name[64], file[64];
     int steps, iterations, begins, ends, gaps, calls, loops, sites, objects, marks;
@@ -89,13 +95,38 @@ static void on_gap(void *c, const struct row_gap *r)
     got.gap[got.gaps++] = *r;
 }
 
+static void on_later(void *c, int64_t task, bool observed, bool detached)
+{
+    (void)c;
+    cr_assert(observed != detached);
+    got.later[got.laters++] = detached ? -task : task;
+}
+static void on_hold(void *c, const struct row_hold *r)
+{
+    (void)c;
+    got.hold[got.holds++] = *r;
+}
+static void on_member(void *c, const struct row_member *r)
+{
+    (void)c;
+    got.member[got.members++] = *r;
+}
+static void on_allow(void *c, const struct row_allow *r)
+{
+    (void)c;
+    got.allow[got.allows++] = *r;
+    if (r->why)
+        snprintf(got.allow_why, sizeof got.allow_why, "%s", r->why);
+}
+
 static const struct clock_map ns_clock = { .kind = LS_CLOCK_MONOTONIC };
 static struct assembler *a;
 
 static void setup(void)
 {
-    struct assemble_sink sink = { NULL,   on_loop,   on_loop_end,   on_iteration, on_call, on_step, on_begin,
-                                  on_end, on_object, on_object_end, on_site,      on_mark, on_gap };
+    struct assemble_sink sink = { NULL,     on_loop,  on_loop_end, on_iteration,  on_call, on_step,
+                                  on_begin, on_end,   on_object,   on_object_end, on_site, on_mark,
+                                  on_gap,   on_later, on_hold,     on_member,     on_allow };
     memset(&got, 0, sizeof got);
     a = assembler_new(&sink, &ns_clock);
     assembler_thread(a, 1, 10);
@@ -428,9 +459,145 @@ Test(assemble, a_result_taken_after_the_end_is_observed)
     SWITCH(3, 1, LS_WHY_END, 0);
     cr_assert_eq(got.ended[0].observed, 0);
     feed((struct ls_event){ .time = 9, .kind = EV_OBSERVED, .id = 1 });
+    feed((struct ls_event){ .time = 9, .kind = EV_OBSERVED, .id = 1 });
+    cr_assert_eq(got.ends, 1);
+    cr_assert_eq(got.laters, 1, "told once");
+    cr_assert_eq(got.later[0], 1);
+}
+
+Test(assemble, a_result_taken_long_after_the_end_is_observed)
+{
+    enum { MANY = 20000 }; /* more than are remembered */
+    static struct row_task ended;
+    got.ends = 0;
+    for (unsigned i = 1; i <= MANY; i++) {
+        NEW(i, i);
+        SWITCH(i, 0, 0, i);
+        feed((struct ls_event){ .time = i, .kind = EV_FINISH, .a = i, .flags = LS_OUTCOME_OK });
+        ended = got.ended[got.ends - 1];
+        got.ends = got.begins = got.steps = 0;
+    }
+    cr_assert_eq(ended.id, MANY);
+    feed((struct ls_event){ .time = MANY + 1, .kind = EV_OBSERVED, .id = 1 });
+    feed((struct ls_event){ .time = MANY + 1, .kind = EV_DETACHED, .id = 2 });
+    cr_assert_eq(got.laters, 2);
+    cr_expect_eq(got.later[0], 1);
+    cr_expect_eq(got.later[1], -2);
+}
+
+Test(assemble, a_finish_is_end_observed_wake_and_switch_at_one_time)
+{
+    NEW(0, 1);
+    SWITCH(5, 0, 0, 1);
+    NEW(10, 2);
+    SWITCH(20, 1, LS_WHY_TASK, 2);
+    cr_assert_eq(feed((struct ls_event){ .time = 50,
+                                         .kind = EV_FINISH,
+                                         .id = 1,
+                                         .a = 2 | (uint64_t)1 << 32,
+                                         .b = 7,
+                                         .flags = LS_OUTCOME_ERROR,
+                                         .aux = EV_FINISH_OBSERVED }),
+                 0);
+    cr_assert_eq(feed((struct ls_event){ .time = 60, .kind = EV_FINISH, .a = 1, .flags = LS_OUTCOME_OK }), 0);
+    cr_assert_eq(got.steps, 3);
+    step_is(0, 1, 5, 0, 5, 15, 0);
+    step_is(1, 2, 20, 0, 10, 30, 0);
+    step_is(2, 1, 50, 30, 0, 10, 2);
     cr_assert_eq(got.ends, 2);
-    cr_assert_eq(got.ended[1].observed, 1);
-    cr_assert_eq(got.ended[1].t_end, 3);
+    cr_expect_eq(got.ended[0].id, 2);
+    cr_expect_eq(got.ended[0].error, 7);
+    cr_expect_str_eq(got.ended[0].outcome, "error");
+    cr_expect_eq(got.ended[0].observed, 1);
+    cr_expect_eq(got.ended[0].t_end, 50);
+    cr_expect_eq(got.ended[1].observed, 0);
+    cr_expect_eq(got.ended[1].t_end, 60);
+}
+
+Test(assemble, a_finish_after_lost_events_ends_what_it_knows)
+{
+    NEW(0, 1);
+    SWITCH(5, 0, 0, 1);
+    GAP(6, 50);
+    cr_assert_eq(feed((struct ls_event){ .time = 60, .kind = EV_FINISH, .id = 9, .a = 8, .flags = LS_OUTCOME_OK }), 1,
+                 "8 was never seen");
+    feed((struct ls_event){ .time = 70, .kind = EV_FINISH, .a = 9, .flags = LS_OUTCOME_OK });
+    assembler_finish(a, 100);
+    cr_assert_eq(got.ends, 2);
+    cr_expect_eq(got.ended[0].id, 9);
+    cr_expect_eq(got.ended[1].id, 1, "what became of it nobody knows");
+    cr_expect_null(got.ended[1].outcome);
+}
+
+Test(assemble, a_detached_task_says_so)
+{
+    NEW(0, 1);
+    feed((struct ls_event){ .time = 1, .kind = EV_DETACHED, .id = 1 });
+    SWITCH(1, 0, 0, 1);
+    feed((struct ls_event){ .time = 3, .kind = EV_FINISH, .a = 1, .flags = LS_OUTCOME_OK });
+    cr_assert_eq(got.ended[0].detached, 1);
+    cr_assert_eq(got.laters, 0);
+}
+
+#define HOLD(t, object, task, held) \
+    feed((struct ls_event){ .time = (t), .kind = EV_HOLD, .id = (object), .a = (task), .flags = (held) })
+
+Test(assemble, a_hold_lasts_from_its_first_waiter_to_the_hand_over)
+{
+    HOLD(10, 5, 1, 1);
+    HOLD(30, 5, 1, 0);
+    HOLD(30, 5, 2, 1);
+    HOLD(40, 5, 2, 1); /* told again: what was between is over */
+    cr_assert_eq(HOLD(50, 5, 3, 0), 0, "given back, but never told as held: no row");
+    cr_assert_eq(HOLD(50, 0, 3, 1), 1);
+    cr_assert_eq(got.holds, 2);
+    assembler_finish(a, 100);
+    cr_assert_eq(got.holds, 3);
+    static const struct row_hold want[] = { { 1, 5, 1, 10, 30 }, { 2, 5, 2, 30, 40 }, { 3, 5, 2, 40, ROW_NULL } };
+    cr_assert_eq(memcmp(got.hold, want, sizeof want), 0);
+}
+
+Test(assemble, members_of_a_wait_are_told_one_by_one)
+{
+    feed((struct ls_event){ .time = 10, .kind = EV_MEMBER, .id = 5, .a = 1 | (uint64_t)2 << 32, .b = 3 });
+    cr_assert_eq(got.members, 3);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(got.member[i].object, 5);
+        cr_expect_eq(got.member[i].task, i + 1);
+        cr_expect_eq(got.member[i].t, 10);
+    }
+}
+
+static size_t allow(uint64_t t, const char *why)
+{
+    struct ls_event e[2] = { { .time = t, .kind = EV_ALLOW, .flags = why != NULL } }, all[3];
+    if (!why)
+        return feed(e[0]);
+    e[1] = (struct ls_event){ .kind = EV_TEXT, .id = (uint32_t)strlen(why), .aux = 1 };
+    memcpy(all, e, sizeof e);
+    memcpy(&all[2], why, strlen(why));
+    return assembler_feed(a, 1, all, 3);
+}
+
+Test(assemble, an_allowed_block_is_told_at_both_ends)
+{
+    cr_assert_eq(allow(10, "reads its config"), 0);
+    cr_assert_eq(got.allows, 1);
+    cr_expect_str_eq(got.allow_why, "reads its config");
+    cr_expect_eq(got.allow[0].t_end, ROW_NULL);
+    allow(20, NULL);
+    allow(25, NULL); /* one too many */
+    cr_assert_eq(got.allows, 2);
+    cr_expect_eq(got.allow[1].id, got.allow[0].id);
+    cr_expect_eq(got.allow[1].t_end, 20);
+    allow(30, "first");
+    GAP(40, 90); /* it may have been left in there */
+    cr_assert_eq(got.allows, 4);
+    cr_expect_eq(got.allow[3].t_end, 40);
+    allow(95, "to the end");
+    assembler_thread_end(a, 1, LS_WORD(ACT_BUSY, 0, 3), 95, 99);
+    cr_assert_eq(got.allows, 6);
+    cr_expect_eq(got.allow[5].t_end, 99);
 }
 
 Test(assemble, a_gap_makes_parts_unknown_instead_of_long)
@@ -543,4 +710,203 @@ Test(assemble, objects_and_marks)
     cr_assert_eq(feed((struct ls_event){ .kind = EV_OBJECT_NEW, .id = 5, .aux = 99 }), 1);
     cr_assert_eq(got.marks, 1);
     cr_assert_eq(got.objects, 101);
+}
+
+/* --- a property: whatever a runtime does, a task's steps follow each other without a hole from its birth to its end --- */
+
+enum { LIVES = 3000, LOOPS = 2, QUEUED = 64 };
+enum model_state { M_NONE, M_READY, M_WAITING, M_RUNNING, M_OVER };
+static struct life {
+    enum model_state state; /* what the runtime that is played knows */
+    int loop;
+    int64_t born, ended;
+    int64_t end_of_last, sum; /* what the rows say: the end of its last step, the sum of all parts */
+    int64_t told_end, told_sum, since;
+    char told_state[12];
+} life[LIVES + 1];
+static int holes, reasonless;
+
+static void life_step(void *c, const struct row_step *r)
+{
+    (void)c;
+    struct life *k = &life[r->task];
+    holes += r->wait < 0 || r->queue < 0 || r->t - r->wait - r->queue != k->end_of_last;
+    reasonless += r->why < 0 || r->why >= LS_WHYS;
+    k->end_of_last = r->t + r->run;
+    k->sum += r->wait + r->queue + r->run;
+}
+static void life_begin(void *c, const struct row_task *r)
+{
+    (void)c;
+    life[r->id].end_of_last = r->t;
+}
+static void life_end(void *c, const struct row_task *r)
+{
+    (void)c;
+    life[r->id].told_end = r->t_end;
+    life[r->id].told_sum = r->run + r->queue + r->wait;
+    life[r->id].since = r->since;
+    snprintf(life[r->id].told_state, sizeof life[r->id].told_state, "%s", r->state);
+    reasonless += r->t_end == ROW_NULL && !strcmp(r->state, "waiting") && (r->why == ROW_NULL || r->target == ROW_NULL);
+}
+static void life_later(void *c, int64_t task, bool observed, bool detached)
+{
+    (void)c, (void)task, (void)observed, (void)detached;
+}
+
+static uint64_t dice_state;
+static unsigned dice(unsigned n)
+{
+    dice_state ^= dice_state << 13, dice_state ^= dice_state >> 7, dice_state ^= dice_state << 17;
+    return (unsigned)((dice_state >> 20) % n);
+}
+
+static struct ls_event queued[LOOPS + 1][QUEUED]; /* events reach the assembler in batches, a thread at a time */
+static size_t n_queued[LOOPS + 1];
+static size_t bad_events;
+
+static void deliver(int loop)
+{
+    bad_events += assembler_feed(a, loop, queued[loop], n_queued[loop]);
+    n_queued[loop] = 0;
+}
+
+static void send(int loop, struct ls_event e)
+{
+    queued[loop][n_queued[loop]++] = e;
+    if (n_queued[loop] == QUEUED || dice(8) == 0)
+        deliver(loop);
+}
+
+/* Some task of that loop in that state, 0 when there is none near. */
+static unsigned some_task(int loop, enum model_state state, unsigned made)
+{
+    unsigned first = made > 40 ? made - 40 : 0;
+    for (unsigned i = 0; made && i < 12; i++) {
+        unsigned k = 1 + first + dice(made - first);
+        if (life[k].loop == loop && life[k].state == state)
+            return k;
+    }
+    return 0;
+}
+
+static unsigned run_next(int loop, unsigned made)
+{
+    unsigned to = dice(10) ? some_task(loop, M_READY, made) : 0;
+    if (to)
+        life[to].state = M_RUNNING;
+    return to;
+}
+
+static void play(uint64_t seed)
+{
+    unsigned running[LOOPS + 1] = { 0 }, made = 0;
+    uint64_t t = 1000;
+    dice_state = seed * 0x9e3779b97f4a7c15u + 1;
+    for (int round = 0; round < 20000; round++) {
+        int loop = 1 + (int)dice(LOOPS);
+        unsigned now = running[loop], other;
+        t += dice(4) ? dice(50) : 0;
+        switch (dice(6)) {
+        case 0: /* spawn */
+            if (made == LIVES)
+                break;
+            life[++made] = (struct life){ .state = M_READY, .loop = loop, .born = (int64_t)t };
+            send(loop, (struct ls_event){ .time = t, .kind = EV_TASK_NEW, .id = made, .a = now });
+            if (dice(3) == 0)
+                send(loop, (struct ls_event){ .time = t, .kind = EV_DETACHED, .id = made });
+            break;
+        case 1: /* wake, by this thread's task or from another thread */
+            other = some_task(1 + (int)dice(LOOPS), M_WAITING, made);
+            if (other) {
+                life[other].state = M_READY;
+                for (int l = 1; l <= LOOPS; l++) /* nobody can be woken out of a wait that nobody has heard of */
+                    deliver(l);
+                send(loop, (struct ls_event){ .time = t, .kind = EV_WAKE, .id = other, .a = now });
+                deliver(loop);
+            }
+            break;
+        case 2: /* over */
+            if (!now)
+                break;
+            other = dice(2) ? some_task(loop, M_WAITING, made) : 0;
+            if (other)
+                life[other].state = M_READY;
+            life[now].state = M_OVER;
+            life[now].ended = (int64_t)t;
+            running[loop] = run_next(loop, made);
+            if (dice(4)) {
+                send(loop, (struct ls_event){ .time = t,
+                                              .kind = EV_FINISH,
+                                              .id = running[loop],
+                                              .a = now | (uint64_t)other << 32,
+                                              .aux = other ? EV_FINISH_OBSERVED : 0,
+                                              .flags = (uint8_t)(LS_OUTCOME_OK + dice(3)) });
+                break;
+            }
+            send(loop, (struct ls_event){ .time = t, .kind = EV_TASK_END, .id = now, .flags = LS_OUTCOME_OK });
+            if (other)
+                send(loop, (struct ls_event){ .time = t, .kind = EV_WAKE, .id = other, .a = now });
+            send(loop,
+                 (struct ls_event){ .time = t, .kind = EV_SWITCH, .id = running[loop], .a = now, .flags = LS_WHY_END });
+            break;
+        case 3: /* cancelled before it could run again */
+            other = some_task(loop, dice(2) ? M_WAITING : M_READY, made);
+            if (!other)
+                break;
+            life[other].state = M_OVER;
+            life[other].ended = (int64_t)t;
+            send(loop, (struct ls_event){ .time = t, .kind = EV_TASK_END, .id = other, .flags = LS_OUTCOME_CANCELLED });
+            break;
+        default: /* suspend, or the loop resumes one */
+            if (now)
+                life[now].state = dice(3) ? M_WAITING : M_READY;
+            running[loop] = run_next(loop, made);
+            if (running[loop] || now)
+                send(loop,
+                     (struct ls_event){ .time = t,
+                                        .kind = EV_SWITCH,
+                                        .id = running[loop],
+                                        .a = now,
+                                        .b = 5,
+                                        .flags = life[now].state == M_READY ? LS_WHY_YIELD
+                                                                            : (uint8_t)(LS_WHY_SLEEP + dice(20)) });
+        }
+    }
+    for (int l = 1; l <= LOOPS; l++)
+        deliver(l);
+    assembler_finish(a, t += 100);
+    for (unsigned i = 1; i <= made; i++) {
+        struct life *k = &life[i];
+        int64_t end = k->state == M_OVER ? k->ended : k->state == M_RUNNING ? (int64_t)t : k->since;
+        cr_assert_eq(k->sum, k->told_sum, "seed %u: task %u: its totals are not those of its steps", (unsigned)seed, i);
+        cr_assert_eq(k->sum, end - k->born, "seed %u: task %u (%s): %lld of %lld ns", (unsigned)seed, i, k->told_state,
+                     (long long)k->sum, (long long)(end - k->born));
+        cr_assert_eq(k->told_end, k->state == M_OVER ? k->ended : ROW_NULL);
+        cr_assert_str_eq(k->told_state, k->state == M_OVER      ? "done"
+                                        : k->state == M_RUNNING ? "running"
+                                        : k->state == M_READY   ? "ready"
+                                                                : "waiting");
+    }
+    cr_assert_eq(holes, 0, "seed %u", (unsigned)seed);
+    cr_assert_eq(reasonless, 0, "seed %u", (unsigned)seed);
+    cr_assert_eq(bad_events, 0, "seed %u", (unsigned)seed);
+}
+
+Test(assemble, steps_fill_the_life_of_every_task_whatever_happens)
+{
+    struct assemble_sink sink = { .loop = on_loop,
+                                  .loop_end = on_loop_end,
+                                  .step = life_step,
+                                  .task_begin = life_begin,
+                                  .task_end = life_end,
+                                  .task_later = life_later };
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        assembler_free(a);
+        memset(life, 0, sizeof life);
+        a = assembler_new(&sink, &ns_clock);
+        for (int l = 1; l <= LOOPS; l++)
+            assembler_thread(a, l, 10);
+        play(seed);
+    }
 }

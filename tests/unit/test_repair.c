@@ -34,10 +34,19 @@ static struct store *some_rows(void)
     if (store_create(path, &s) < 0)
         return NULL;
     store_meta_int(s, "threshold_ns", 1000);
-    store_task(s, &(struct row_task){ .id = 1, .process = 1, .loop = 1, .t = 0, .t_end = ROW_NULL, .steps = ROW_NULL,
-                                      .run = ROW_NULL, .queue = ROW_NULL, .wait = ROW_NULL, .run_max = ROW_NULL });
+    store_task(s, &(struct row_task){ .id = 1,
+                                      .process = 1,
+                                      .loop = 1,
+                                      .t = 0,
+                                      .t_end = ROW_NULL,
+                                      .steps = ROW_NULL,
+                                      .run = ROW_NULL,
+                                      .queue = ROW_NULL,
+                                      .wait = ROW_NULL,
+                                      .run_max = ROW_NULL });
     for (int64_t i = 1; i <= 100; i++)
-        store_step(s, &(struct row_step){ .id = i, .task = 1, .loop = 1, .t = i * 1000, .queue = 5, .run = i == 50 ? 2000 : 7 });
+        store_step(s, &(struct row_step){
+                          .id = i, .task = 1, .loop = 1, .t = i * 1000, .queue = 5, .run = i == 50 ? 2000 : 7 });
     return s;
 }
 static void recorder_killed(void)
@@ -143,4 +152,22 @@ Test(repair, a_damaged_file_is_one_line)
     cr_expect_lt(store_repair(path, text, sizeof text), 0);
     cr_expect(strstr(text, "damaged"), "%s", text);
     cr_expect_not(strchr(text, '\n'));
+}
+
+Test(repair, a_file_of_an_earlier_loopscope_is_finished)
+{
+    sqlite3 *db;
+    recorder_killed();
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db,
+                              "DROP TABLE hold; DROP TABLE member; DROP TABLE allow;"
+                              "ALTER TABLE task DROP COLUMN detached; ALTER TABLE stall DROP COLUMN allowed",
+                              NULL, NULL, NULL),
+                 SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    cr_assert_eq(store_repair(path, text, sizeof text), 0, "%s", text);
+    cr_expect_eq(ask("SELECT value FROM meta WHERE key = 'finalized'"), 1);
+    cr_expect_eq(ask("SELECT count(*) FROM meta WHERE key = 'unfinished'"), 0);
+    cr_expect_eq(ask("SELECT count(*) FROM hold, member, allow"), 0);
+    cr_expect_eq(ask("SELECT count(*) FROM task WHERE detached IS NULL"), 1);
 }

@@ -40,23 +40,46 @@ static const char *ask(const char *sql)
     sqlite3_stmt *q;
     cr_assert_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
-    snprintf(text, sizeof text, "%s", sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 0)
-                                          ? (const char *)sqlite3_column_text(q, 0) : "(nothing)");
+    snprintf(text, sizeof text, "%s",
+             sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 0) ? (const char *)sqlite3_column_text(q, 0)
+                                                                        : "(nothing)");
     sqlite3_finalize(q);
     sqlite3_close(db);
     return text;
 }
 static void step(int64_t id, int64_t task, int64_t t, int64_t queue, int64_t run)
 {
-    store_step(s, &(struct row_step){ .id = id, .task = task, .loop = 1, .t = t, .wait = 5, .queue = queue, .run = run,
-                                      .why = LS_WHY_FD, .target = ROW_NULL, .site = 1, .waker = 0 });
+    store_step(s, &(struct row_step){ .id = id,
+                                      .task = task,
+                                      .loop = 1,
+                                      .t = t,
+                                      .wait = 5,
+                                      .queue = queue,
+                                      .run = run,
+                                      .why = LS_WHY_FD,
+                                      .target = ROW_NULL,
+                                      .site = 1,
+                                      .waker = 0 });
 }
 static struct row_task a_task(int64_t id)
 {
-    return (struct row_task){ .id = id, .process = 1, .loop = 1, .parent = 0, .site = 1, .t = 0, .t_end = ROW_NULL,
-                              .error = ROW_NULL, .why = ROW_NULL, .target = ROW_NULL, .wait_site = ROW_NULL,
-                              .since = ROW_NULL, .steps = ROW_NULL, .run = ROW_NULL, .queue = ROW_NULL,
-                              .wait = ROW_NULL, .run_max = ROW_NULL };
+    return (struct row_task){ .id = id,
+                              .process = 1,
+                              .loop = 1,
+                              .parent = 0,
+                              .site = 1,
+                              .t = 0,
+                              .t_end = ROW_NULL,
+                              .error = ROW_NULL,
+                              .why = ROW_NULL,
+                              .target = ROW_NULL,
+                              .wait_site = ROW_NULL,
+                              .since = ROW_NULL,
+                              .steps = ROW_NULL,
+                              .run = ROW_NULL,
+                              .queue = ROW_NULL,
+                              .wait = ROW_NULL,
+                              .run_max = ROW_NULL };
 }
 
 Test(store, rows_can_be_read_while_it_is_written)
@@ -65,8 +88,10 @@ Test(store, rows_can_be_read_while_it_is_written)
         step(i, i % 7, i * 100, i % 3 ? 10 : ROW_NULL, 20);
     store_commit(s, true);
     cr_expect_str_eq(ask("SELECT count(*) FROM step"), "2500");
-    cr_expect_str_eq(ask("SELECT task||' '||loop||' '||t||' '||wait||' '||queue||' '||run||' '||why||' '||site||' '||waker"
-                         " FROM step WHERE id=2000"), "5 1 200000 5 10 20 3 1 0");
+    cr_expect_str_eq(
+        ask("SELECT task||' '||loop||' '||t||' '||wait||' '||queue||' '||run||' '||why||' '||site||' '||waker"
+            " FROM step WHERE id=2000"),
+        "5 1 200000 5 10 20 3 1 0");
     cr_expect_str_eq(ask("SELECT count(*) FROM step WHERE queue IS NULL"), "833");
     cr_expect_str_eq(ask("SELECT value FROM meta WHERE key='finalized'"), "0");
 }
@@ -105,8 +130,14 @@ Test(store, finish_leaves_one_plain_finished_file)
     char wal[128];
     for (int64_t i = 1; i <= 100; i++) {
         step(i, 1, i * 100, 10, 20);
-        store_iteration(s, &(struct row_iteration){ .id = i, .loop = 1, .t = i * 100, .poll = 1, .busy = 30, .ready = 1,
-                                                    .max_ready = ROW_NULL, .timeout = -1 });
+        store_iteration(s, &(struct row_iteration){ .id = i,
+                                                    .loop = 1,
+                                                    .t = i * 100,
+                                                    .poll = 1,
+                                                    .busy = 30,
+                                                    .ready = 1,
+                                                    .max_ready = ROW_NULL,
+                                                    .timeout = -1 });
     }
     store_site(s, &(struct row_site){ .id = 1, .line = 7, .function = "serve", .file = "a.c" });
     struct row_task k = a_task(1);
@@ -118,9 +149,12 @@ Test(store, finish_leaves_one_plain_finished_file)
     cr_expect_str_eq(ask("PRAGMA integrity_check"), "ok");
     cr_expect_str_eq(ask("SELECT value FROM meta WHERE key='finalized'"), "1");
     cr_expect_str_eq(ask("SELECT name FROM task"), "serve", "a task without a name has its function's");
-    cr_expect_str_eq(ask("SELECT steps||' '||run||' '||queue||' '||wait||' '||run_max FROM task"), "100 2000 1000 500 20");
-    cr_expect_str_eq(ask("SELECT group_concat(lane||':'||n) FROM (SELECT lane, sum(n) AS n FROM lod WHERE level=1 GROUP BY"
-                         " lane)"), "-1:100,1:100");
+    cr_expect_str_eq(ask("SELECT steps||' '||run||' '||queue||' '||wait||' '||run_max FROM task"),
+                     "100 2000 1000 500 20");
+    cr_expect_str_eq(
+        ask("SELECT group_concat(lane||':'||n) FROM (SELECT lane, sum(n) AS n FROM lod WHERE level=1 GROUP BY"
+            " lane)"),
+        "-1:100,1:100");
     cr_expect(strstr(ask("SELECT detail FROM (SELECT 1 AS detail)"), "1"));
     cr_expect_str_eq(ask("SELECT count(*) FROM sqlite_master WHERE type='index' AND name='step_task'"), "1");
 }
@@ -129,15 +163,28 @@ Test(store, victims_of_a_stall_are_those_that_were_ready)
 {
     struct row_task k = a_task(1);
     store_task(s, &k);
-    store_stall(s, &(struct row_stall){ .id = 1, .loop = 1, .thread = 1, .iteration = 1, .task = 1, .t = 1000, .dur = 500,
-                                        .cause = "cpu", .cpu = ROW_NULL, .runq = ROW_NULL, .blocked = ROW_NULL,
-                                        .majflt = ROW_NULL, .call = ROW_NULL, .stack = ROW_NULL, .victims = ROW_NULL,
-                                        .victim_sum = ROW_NULL, .victim_max = ROW_NULL });
-    step(1, 1, 1000, 0, 400);    /* the culprit itself */
-    step(2, 2, 1400, 300, 50);   /* ready at 1100, ran inside the stall: 300 */
-    step(3, 3, 1600, 700, 50);   /* ready at 900, ran after it: all 500 of it */
-    step(4, 4, 1700, 150, 50);   /* ready at 1550: not held up by it */
-    step(5, 2, 1800, 320, 50);   /* task 2 again, ready at 1480: 20 more */
+    store_stall(s, &(struct row_stall){ .id = 1,
+                                        .loop = 1,
+                                        .thread = 1,
+                                        .iteration = 1,
+                                        .task = 1,
+                                        .t = 1000,
+                                        .dur = 500,
+                                        .cause = "cpu",
+                                        .cpu = ROW_NULL,
+                                        .runq = ROW_NULL,
+                                        .blocked = ROW_NULL,
+                                        .majflt = ROW_NULL,
+                                        .call = ROW_NULL,
+                                        .stack = ROW_NULL,
+                                        .victims = ROW_NULL,
+                                        .victim_sum = ROW_NULL,
+                                        .victim_max = ROW_NULL });
+    step(1, 1, 1000, 0, 400);  /* the culprit itself */
+    step(2, 2, 1400, 300, 50); /* ready at 1100, ran inside the stall: 300 */
+    step(3, 3, 1600, 700, 50); /* ready at 900, ran after it: all 500 of it */
+    step(4, 4, 1700, 150, 50); /* ready at 1550: not held up by it */
+    step(5, 2, 1800, 320, 50); /* task 2 again, ready at 1480: 20 more */
     cr_assert_eq(store_finish(s), 0);
     cr_expect_str_eq(ask("SELECT victims||' '||victim_sum||' '||victim_max FROM stall"), "2 820 500");
     cr_expect_str_eq(ask("SELECT group_concat(task||':'||delayed) FROM (SELECT * FROM victim ORDER BY delayed)"),
@@ -146,10 +193,23 @@ Test(store, victims_of_a_stall_are_those_that_were_ready)
 
 Test(store, victims_of_a_foreign_loop_are_the_events_of_the_next_poll)
 {
-    store_stall(s, &(struct row_stall){ .id = 1, .loop = 1, .thread = 1, .iteration = 1, .task = ROW_NULL, .t = 1000,
-                                        .dur = 500, .cause = "cpu", .cpu = ROW_NULL, .runq = ROW_NULL,
-                                        .blocked = ROW_NULL, .majflt = ROW_NULL, .call = ROW_NULL, .stack = ROW_NULL,
-                                        .victims = ROW_NULL, .victim_sum = ROW_NULL, .victim_max = ROW_NULL });
+    store_stall(s, &(struct row_stall){ .id = 1,
+                                        .loop = 1,
+                                        .thread = 1,
+                                        .iteration = 1,
+                                        .task = ROW_NULL,
+                                        .t = 1000,
+                                        .dur = 500,
+                                        .cause = "cpu",
+                                        .cpu = ROW_NULL,
+                                        .runq = ROW_NULL,
+                                        .blocked = ROW_NULL,
+                                        .majflt = ROW_NULL,
+                                        .call = ROW_NULL,
+                                        .stack = ROW_NULL,
+                                        .victims = ROW_NULL,
+                                        .victim_sum = ROW_NULL,
+                                        .victim_max = ROW_NULL });
     struct row_iteration i = { .id = 1, .loop = 1, .t = 900, .poll = 100, .busy = 500, .ready = 1, .max_ready = 64 };
     store_iteration(s, &i);
     i = (struct row_iteration){ .id = 2, .loop = 1, .t = 1500, .poll = 0, .busy = 5, .ready = 4, .max_ready = 64 };
@@ -243,8 +303,10 @@ Test(store, a_full_disk_costs_rows_is_said_and_ends)
     cr_expect_str_eq(ask("SELECT max(id) FROM step"), "201000");
     cr_expect_str_eq(ask("SELECT reason IN ('disk full','write error') FROM gap"), "1");
     cr_expect_str_eq(ask("SELECT count(*) FROM thread"), "1");
-    cr_expect_str_eq(ask("SELECT (SELECT count(*) FROM step) + (SELECT count(*) FROM lod) + (SELECT sum(lost) FROM gap) >="
-                         " 201000"), "1");
+    cr_expect_str_eq(
+        ask("SELECT (SELECT count(*) FROM step) + (SELECT count(*) FROM lod) + (SELECT sum(lost) FROM gap) >="
+            " 201000"),
+        "1");
     cr_expect_str_eq(ask("SELECT count(*) FROM step WHERE id != t/100+1"), "0", "ids stay those that were given");
 }
 
@@ -272,9 +334,16 @@ Test(store, a_step_takes_few_bytes)
     store_commit(s, true);
     empty = store_size(s); /* a page for each table */
     for (int64_t i = 1; i <= 200000; i++, t += 500)
-        store_step(s, &(struct row_step){ .id = i, .task = i % 2000, .loop = 1, .t = t, .wait = i % 2 ? 0 : 90000,
-                                          .queue = 20000 + i % 30000, .run = 400 + i % 1000, .why = i % 2 ? 1 : 3,
-                                          .target = i % 2 ? ROW_NULL : 5 + i % 400, .site = 1 + i % 40,
+        store_step(s, &(struct row_step){ .id = i,
+                                          .task = i % 2000,
+                                          .loop = 1,
+                                          .t = t,
+                                          .wait = i % 2 ? 0 : 90000,
+                                          .queue = 20000 + i % 30000,
+                                          .run = 400 + i % 1000,
+                                          .why = i % 2 ? 1 : 3,
+                                          .target = i % 2 ? ROW_NULL : 5 + i % 400,
+                                          .site = 1 + i % 40,
                                           .waker = i % 2 ? ROW_NULL : 0 });
     store_commit(s, true);
     store_close(s);
@@ -283,4 +352,25 @@ Test(store, a_step_takes_few_bytes)
     cr_assert_eq(stat(path, &st), 0);
     double bytes = (double)(st.st_size - empty) / 200000;
     cr_expect_leq(bytes, 37, "%.1f, summaries included", bytes);
+}
+
+Test(store, holds_members_and_allowed_blocks)
+{
+    struct row_task task = a_task(1);
+    store_task(s, &task);
+    store_task_later(s, 1, true, false);
+    store_task_later(s, 1, false, true);
+    store_task_later(s, 2, true, false);
+    store_hold(s, &(struct row_hold){ .id = 1, .object = 5, .task = 1, .t = 10, .t_end = 20 });
+    store_hold(s, &(struct row_hold){ .id = 2, .object = 5, .task = 2, .t = 20, .t_end = ROW_NULL });
+    store_member(s, &(struct row_member){ .object = 6, .task = 1, .t = 10 });
+    store_allow(s, &(struct row_allow){ .id = 1, .thread = 1, .t = 10, .t_end = ROW_NULL, .why = "reads its config" });
+    store_allow(s, &(struct row_allow){ .id = 1, .thread = 1, .t = 10, .t_end = 90 });
+    cr_assert_eq(store_finish(s), 0);
+    cr_expect_str_eq(ask("SELECT observed||' '||detached FROM task"), "1 1", "and none was made of thin air");
+    cr_expect_str_eq(ask("SELECT group_concat(id||' '||object||' '||task||' '||t||' '||coalesce(t_end,'-')) FROM hold"),
+                     "1 5 1 10 20,2 5 2 20 -");
+    cr_expect_str_eq(ask("SELECT object||' '||task||' '||t FROM member"), "6 1 10");
+    cr_expect_str_eq(ask("SELECT id||' '||thread||' '||t||' '||t_end||' '||why FROM allow"),
+                     "1 1 10 90 reads its config");
 }

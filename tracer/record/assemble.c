@@ -11,6 +11,7 @@
 #include "../call.h"
 #include "assemble_task.h"
 #include "group.h"
+#include "holds.h"
 
 #define THREADS_MAX (1 << 24) /* row ids of threads, given by the recorder */
 
@@ -24,15 +25,17 @@ struct thread {
     ticks_t since;     /* that poll returned */
     int64_t busy_from; /* the same in ns */
     struct row_iteration turn;
+    struct row_allow allow; /* the block that is open; id 0: none */
 };
 
 struct assembler {
     struct assemble_sink sink;
     const struct clock_map *clock;
     struct task_table *tasks;
+    struct hold_table *holds;
     struct thread **thread;
     int64_t threads; /* size of the array; a row id is an index */
-    int64_t loop_id, iteration_id, call_id, mark_id, gap_id;
+    int64_t loop_id, iteration_id, call_id, mark_id, gap_id, allow_id;
 };
 
 static const char *const kind_names[] = LS_LOOP_KIND_NAMES;
@@ -48,8 +51,9 @@ struct assembler *assembler_new(const struct assemble_sink *sink, const struct c
     a->sink = *sink;
     a->clock = clock;
     a->tasks = task_table_new(&a->sink);
-    if (!a->tasks) {
-        free(a);
+    a->holds = hold_table_new(&a->sink);
+    if (!a->tasks || !a->holds) {
+        assembler_free(a);
         return NULL;
     }
     return a;
@@ -63,6 +67,7 @@ void assembler_free(struct assembler *a)
         free(a->thread[i]);
     free(a->thread);
     task_table_free(a->tasks);
+    hold_table_free(a->holds);
     free(a);
 }
 
@@ -193,6 +198,35 @@ static size_t on_poll(struct assembler *a, struct thread *t, const struct ls_eve
     return bad;
 }
 
+/* --- blocks in which a loop may be blocked -------------------------------------------------------------------------- */
+
+static void close_allow(struct assembler *a, struct thread *t, int64_t end)
+{
+    if (!t->allow.id)
+        return;
+    t->allow.t_end = end > t->allow.t ? end : t->allow.t;
+    t->allow.why = NULL;
+    a->sink.allow(a->sink.ctx, &t->allow);
+    t->allow.id = 0;
+}
+
+static size_t on_allow(struct assembler *a, struct thread *t, const struct group *g)
+{
+    char text[EV_TEXT_MAX + 1];
+    int64_t at = advance(a, t, g->head->time);
+    close_allow(a, t, at);
+    if (g->head->flags) {
+        const char *why = text_of(g, text);
+        t->allow = (struct row_allow){
+            .id = ++a->allow_id, .thread = t->id, .t = at, .t_end = ROW_NULL, .why = why ? why : "no reason given"
+        };
+        a->sink.allow(a->sink.ctx, &t->allow);
+    }
+    return 0;
+}
+
+/* --- lost events ------------------------------------------------------------------------------------------------ */
+
 /* t, less what a timer was late; never before the recording. */
 static int64_t before(int64_t t, uint64_t late)
 {
@@ -212,6 +246,7 @@ static size_t on_gap(struct assembler *a, struct thread *t, const struct ls_even
                            .reason = "ring full" };
     a->sink.gap(a->sink.ctx, &row);
     t->in_gap = t->open;
+    close_allow(a, t, from); /* whether it was left meanwhile nobody knows */
     task_gap(a->tasks, &t->run, end);
     return 0;
 }
@@ -331,11 +366,11 @@ static size_t on_group(struct assembler *a, struct thread *t, const struct group
     case EV_SITE: return on_site(a, g);
     case EV_LOOP: return on_loop(a, t, g);
     case EV_GAP: return on_gap(a, t, e);
-    case EV_FINISH:
-    case EV_HOLD:
-    case EV_MEMBER:
-    case EV_DETACHED:
-    case EV_ALLOW: return 0;
+    case EV_FINISH: return task_finish(a->tasks, &t->run, advance(a, t, e->time), e);
+    case EV_DETACHED: return task_detached(a->tasks, e);
+    case EV_HOLD: return hold_event(a->holds, advance(a, t, e->time), e);
+    case EV_MEMBER: return member_event(a->holds, advance(a, t, e->time), e);
+    case EV_ALLOW: return on_allow(a, t, g);
     default: return 1;
     }
 }
@@ -372,6 +407,7 @@ void assembler_thread_end(struct assembler *a, int64_t thread, uint64_t word, ti
     if (from > end)
         from = end;
     task_leave(a->tasks, &t->run, end);
+    close_allow(a, t, end);
     if (act == ACT_POLL &&
         t->open) { /* it slept when it went: the turn before is whole, the last one had no busy part */
         close_turn(a, t, from);
@@ -400,4 +436,5 @@ void assembler_finish(struct assembler *a, ticks_t now)
             assembler_thread_end(a, i, LS_WORD(ACT_NONE, 0, 0), now, now);
     }
     task_table_finish(a->tasks);
+    hold_table_finish(a->holds);
 }

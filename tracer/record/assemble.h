@@ -29,14 +29,19 @@ struct assemble_sink {             /* where the rows go; ids are already given *
     void (*call)(void *ctx, const struct assembled_call *call);
     void (*step)(void *ctx, const struct row_step *row);
     void (*task_begin)(void *ctx, const struct row_task *row);
-    /* Also at the end of the trace for those alive, and again when a task is observed after its end.  Columns that
-     * task_begin has told are ROW_NULL or NULL here: a row updates by id. */
+    /* Also at the end of the trace for those alive.  Columns that task_begin has told are ROW_NULL or NULL here: a row
+     * updates by id. */
     void (*task_end)(void *ctx, const struct row_task *row);
     void (*object_begin)(void *ctx, const struct row_object *row);
     void (*object_end)(void *ctx, int64_t object, int64_t t);
     void (*site)(void *ctx, const struct row_site *row);
     void (*mark)(void *ctx, const struct row_mark *row);
     void (*gap)(void *ctx, const struct row_gap *row);
+    /* Of a task that has ended (and may be forgotten here): its result was taken, or nobody means to. */
+    void (*task_later)(void *ctx, int64_t task, bool observed, bool detached);
+    void (*hold)(void *ctx, const struct row_hold *row); /* when it is over; at the end of the trace those that are not */
+    void (*member)(void *ctx, const struct row_member *row);
+    void (*allow)(void *ctx, const struct row_allow *row); /* when it begins, and again with its t_end */
 };
 
 struct assembler *assembler_new(const struct assemble_sink *sink, const struct clock_map *clock);

@@ -16,19 +16,19 @@ static const char *const state_names[] = { "waiting", "ready", "running", "done"
 static const char *const outcome_names[] = { NULL, "ok", "error", "cancelled" };
 
 struct task {
-    struct task *next;        /* in its hash chain */
+    struct task *next; /* in its hash chain */
     uint32_t id, parent;
     uint8_t state, outcome;
-    bool implied;             /* seen to run before its EV_TASK_NEW came (another thread's, or lost) */
-    bool ended;               /* EV_TASK_END came, it still runs its last step */
-    bool observed;
-    bool early;               /* woken before it was suspended: by whom and when is below */
-    bool early_ready;         /* READY because of that; a later wake is the true one */
-    struct runner *on;        /* RUNNING: where; NULL when that thread has gone */
+    bool implied; /* seen to run before its EV_TASK_NEW came (another thread's, or lost) */
+    bool ended;   /* EV_TASK_END came, it still runs its last step */
+    bool observed, detached;
+    bool early;        /* woken before it was suspended: by whom and when is below */
+    bool early_ready;  /* READY because of that; a later wake is the true one */
+    struct runner *on; /* RUNNING: where; NULL when that thread has gone */
     int64_t loop, site, t, t_end, error;
-    int64_t since;            /* WAITING, READY: when it was suspended (or born); RUNNING: when it began to run */
-    int64_t asleep, ready;    /* of the wait before this run: when it began, when the wake came (ROW_NULL: not seen) */
-    int64_t wait, queue;      /* the first two parts of the open step; ROW_NULL: lost */
+    int64_t since;         /* WAITING, READY: when it was suspended (or born); RUNNING: when it began to run */
+    int64_t asleep, ready; /* of the wait before this run: when it began, when the wake came (ROW_NULL: not seen) */
+    int64_t wait, queue;   /* the first two parts of the open step; ROW_NULL: lost */
     int64_t why, target, wait_site, waker; /* what that wait is or was for */
     int64_t early_t, early_waker;
     int64_t steps, run_sum, queue_sum, wait_sum, run_max;
@@ -37,11 +37,11 @@ struct task {
 struct task_table {
     const struct assemble_sink *sink;
     struct task **bucket;
-    uint32_t n, buckets;      /* a power of two */
+    uint32_t n, buckets; /* a power of two */
     struct task *done[DONE_KEPT];
     uint32_t done_next;
     int64_t step_id;
-    int64_t gap_end;          /* of any thread: a wake may be missing before */
+    int64_t gap_end; /* of any thread: a wake may be missing before */
     uint64_t refused;
 };
 
@@ -120,9 +120,20 @@ static struct task *add(struct task_table *tt, const struct runner *on, uint32_t
         tt->refused++;
         return NULL;
     }
-    *k = (struct task){ .id = id, .state = READY, .loop = on->loop, .site = ROW_NULL, .t = t, .t_end = ROW_NULL,
-                        .error = ROW_NULL, .since = t, .asleep = t, .ready = t, .why = LS_WHY_SPAWN,
-                        .target = ROW_NULL, .wait_site = ROW_NULL, .waker = ROW_NULL };
+    *k = (struct task){ .id = id,
+                        .state = READY,
+                        .loop = on->loop,
+                        .site = ROW_NULL,
+                        .t = t,
+                        .t_end = ROW_NULL,
+                        .error = ROW_NULL,
+                        .since = t,
+                        .asleep = t,
+                        .ready = t,
+                        .why = LS_WHY_SPAWN,
+                        .target = ROW_NULL,
+                        .wait_site = ROW_NULL,
+                        .waker = ROW_NULL };
     if (tt->n++ >= tt->buckets)
         grow(tt);
     struct task **to = &tt->bucket[slot_of(tt, id)];
@@ -145,22 +156,52 @@ static struct row_task row_of(const struct task *k)
 {
     bool waits = k->state == WAITING || k->state == READY;
     return (struct row_task){
-        .id = k->id, .process = ROW_NULL, .loop = k->loop, .parent = ROW_NULL, .site = ROW_NULL, .t = k->t,
-        .t_end = k->t_end, .state = state_names[k->state], .outcome = outcome_names[k->outcome], .error = k->error,
+        .id = k->id,
+        .process = ROW_NULL,
+        .loop = k->loop,
+        .parent = ROW_NULL,
+        .site = ROW_NULL,
+        .t = k->t,
+        .t_end = k->t_end,
+        .state = state_names[k->state],
+        .outcome = outcome_names[k->outcome],
+        .error = k->error,
         .observed = k->observed,
-        .why = waits ? k->why : ROW_NULL, .target = waits ? k->target : ROW_NULL,
-        .wait_site = waits ? k->wait_site : ROW_NULL, .since = k->state == DONE ? ROW_NULL : k->since,
-        .steps = k->steps, .run = k->run_sum, .queue = k->queue_sum, .wait = k->wait_sum, .run_max = k->run_max,
+        .detached = k->detached,
+        .why = waits ? k->why : ROW_NULL,
+        .target = waits ? k->target : ROW_NULL,
+        .wait_site = waits ? k->wait_site : ROW_NULL,
+        .since = k->state == DONE ? ROW_NULL : k->since,
+        .steps = k->steps,
+        .run = k->run_sum,
+        .queue = k->queue_sum,
+        .wait = k->wait_sum,
+        .run_max = k->run_max,
     };
 }
 
 static void tell_begin(struct task_table *tt, const struct task *k, const struct runner *on, const char *name)
 {
-    struct row_task row = { .id = k->id, .process = on->process, .loop = k->loop,
-                            .parent = k->implied ? ROW_NULL : k->parent, .site = k->site, .t = k->t,
-                            .t_end = ROW_NULL, .name = name, .error = ROW_NULL, .observed = 0, .why = ROW_NULL,
-                            .target = ROW_NULL, .wait_site = ROW_NULL, .since = ROW_NULL, .steps = ROW_NULL,
-                            .run = ROW_NULL, .queue = ROW_NULL, .wait = ROW_NULL, .run_max = ROW_NULL };
+    struct row_task row = { .id = k->id,
+                            .process = on->process,
+                            .loop = k->loop,
+                            .parent = k->implied ? ROW_NULL : k->parent,
+                            .site = k->site,
+                            .t = k->t,
+                            .t_end = ROW_NULL,
+                            .name = name,
+                            .error = ROW_NULL,
+                            .observed = 0,
+                            .detached = ROW_NULL,
+                            .why = ROW_NULL,
+                            .target = ROW_NULL,
+                            .wait_site = ROW_NULL,
+                            .since = ROW_NULL,
+                            .steps = ROW_NULL,
+                            .run = ROW_NULL,
+                            .queue = ROW_NULL,
+                            .wait = ROW_NULL,
+                            .run_max = ROW_NULL };
     tt->sink->task_begin(tt->sink->ctx, &row);
 }
 
@@ -173,9 +214,17 @@ static void tell_end(struct task_table *tt, const struct task *k)
 /* The step that ran from `began` to `t` is complete. */
 static void tell_step(struct task_table *tt, struct task *k, int64_t loop, int64_t began, int64_t t)
 {
-    struct row_step row = { .id = ++tt->step_id, .task = k->id, .loop = loop, .t = began, .wait = k->wait,
-                            .queue = k->queue, .run = t - began, .why = k->why, .target = k->target,
-                            .site = k->wait_site, .waker = k->waker };
+    struct row_step row = { .id = ++tt->step_id,
+                            .task = k->id,
+                            .loop = loop,
+                            .t = began,
+                            .wait = k->wait,
+                            .queue = k->queue,
+                            .run = t - began,
+                            .why = k->why,
+                            .target = k->target,
+                            .site = k->wait_site,
+                            .waker = k->waker };
     k->steps++;
     k->run_sum += row.run;
     k->wait_sum += row.wait == ROW_NULL ? 0 : row.wait;
@@ -418,14 +467,37 @@ size_t task_end(struct task_table *tt, int64_t t, const struct ls_event *e)
 size_t task_observed(struct task_table *tt, const struct ls_event *e)
 {
     struct task *k = find(tt, e->id);
-    if (!k)
-        return 1;
-    if (!k->observed && k->state == DONE) {
+    if (k && k->state != DONE) {
         k->observed = true;
-        tell_end(tt, k);
+    } else if (e->id && !(k && k->observed)) {
+        if (k)
+            k->observed = true;
+        tt->sink->task_later(tt->sink->ctx, e->id, true, false);
     }
-    k->observed = true;
-    return 0;
+    return e->id == 0;
+}
+
+size_t task_detached(struct task_table *tt, const struct ls_event *e)
+{
+    struct task *k = find(tt, e->id);
+    if (k)
+        k->detached = true;
+    if (e->id && (!k || k->state == DONE))
+        tt->sink->task_later(tt->sink->ctx, e->id, false, true);
+    return e->id == 0;
+}
+
+size_t task_finish(struct task_table *tt, struct runner *on, int64_t t, const struct ls_event *e)
+{
+    uint32_t task = (uint32_t)e->a, woken = (uint32_t)(e->a >> 32);
+    const struct ls_event end = { .id = task, .flags = e->flags, .a = e->b }, observed = { .id = task },
+                          wake = { .id = woken, .a = task }, leave = { .id = e->id, .a = task, .flags = LS_WHY_END };
+    size_t bad = task_end(tt, t, &end);
+    if (e->aux & EV_FINISH_OBSERVED)
+        bad |= task_observed(tt, &observed);
+    if (woken)
+        bad |= task_wake(tt, t, &wake);
+    return bad | task_switch(tt, on, t, &leave);
 }
 
 int64_t task_running(const struct runner *on)

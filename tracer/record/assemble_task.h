@@ -32,6 +32,9 @@ size_t task_new(struct task_table *tt, struct runner *on, int64_t t, const struc
 size_t task_switch(struct task_table *tt, struct runner *on, int64_t t, const struct ls_event *e);
 size_t task_wake(struct task_table *tt, int64_t t, const struct ls_event *e);
 size_t task_end(struct task_table *tt, int64_t t, const struct ls_event *e);
+/* EV_FINISH: task_end, task_observed, task_wake and task_switch in one. */
+size_t task_finish(struct task_table *tt, struct runner *on, int64_t t, const struct ls_event *e);
+size_t task_detached(struct task_table *tt, const struct ls_event *e);
 size_t task_observed(struct task_table *tt, const struct ls_event *e);
 /* The id of the task that runs on `on`, or ROW_NULL. */
 int64_t task_running(const struct runner *on);

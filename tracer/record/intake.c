@@ -70,6 +70,24 @@ static void sink_gap(void *ctx, const struct row_gap *row)
 {
     store_gap(((struct intake *)ctx)->o.store, row);
 }
+static void sink_task_later(void *ctx, int64_t task, bool observed, bool detached)
+{
+    store_task_later(((struct intake *)ctx)->o.store, task, observed, detached);
+}
+static void sink_hold(void *ctx, const struct row_hold *row)
+{
+    store_hold(((struct intake *)ctx)->o.store, row);
+}
+static void sink_member(void *ctx, const struct row_member *row)
+{
+    store_member(((struct intake *)ctx)->o.store, row);
+}
+static void sink_allow(void *ctx, const struct row_allow *row)
+{
+    struct intake *in = ctx;
+    store_allow(in->o.store, row);
+    stalls_allow(in->o.stalls, row);
+}
 static const struct assemble_sink sink = {
     .loop = sink_loop,
     .loop_end = sink_loop_end,
@@ -83,6 +101,10 @@ static const struct assemble_sink sink = {
     .site = sink_site,
     .mark = sink_mark,
     .gap = sink_gap,
+    .task_later = sink_task_later,
+    .hold = sink_hold,
+    .member = sink_member,
+    .allow = sink_allow,
 };
 
 /* --- batches from drain ------------------------------------------------------------------------------------------- */

@@ -14,18 +14,21 @@ struct row_loop { int64_t id, thread, t, t_end; const char *kind, *name; };
 struct row_task {
     int64_t id, process, loop, parent, site, t, t_end;
     const char *name, *state, *outcome; /* outcome NULL while alive */
-    int64_t error, observed, why, target, wait_site, since;
+    int64_t error, observed, detached, why, target, wait_site, since;
     int64_t steps, run, queue, wait, run_max;
 };
 struct row_step { int64_t id, task, loop, t, wait, queue, run, why, target, site, waker; };
 struct row_iteration { int64_t id, loop, t, poll, busy, ready, max_ready, timeout; };
 struct row_object { int64_t id, process, site, fd, t, t_end; const char *kind, *name; };
+struct row_hold { int64_t id, object, task, t, t_end; };
+struct row_member { int64_t object, task, t; };
 struct row_call { int64_t id, thread, loop, task, t, dur, fd, result, error, stack; const char *name, *detail; };
 struct row_mark { int64_t id, thread, task, t, dur; double value; const char *name, *text; };
+struct row_allow { int64_t id, thread, t, t_end; const char *why; };
 struct row_gap { int64_t id, thread, t, t_end, lost; const char *reason; };
 struct row_stall {
     int64_t id, loop, thread, iteration, task, t, dur;
-    const char *cause, *detail, *fingerprint;
+    const char *cause, *detail, *fingerprint, *allowed;
     int64_t cpu, runq, blocked, majflt, call, stack;
     int64_t victims, victim_sum, victim_max, suppressed, in_gap;
 };

@@ -43,6 +43,9 @@ struct thread_state {
     int64_t ongoing_id;     /* stall row already written for the busy period that lasts, 0 none */
     ticks_t ongoing_since;
     struct watch_note *note; /* of a busy period that ended by death; NULL when there is none */
+    int64_t allow_from;      /* it may block since then; ROW_NULL: it may not */
+    int64_t allowed;         /* ns of the open busy period in which it might, without the block that is open */
+    char allow_why[128];     /* of the last such block */
     ticks_t closed; /* `since` of the last busy period that has ended: the watchdog may know that later than we */
 };
 
@@ -54,6 +57,8 @@ struct pending {
     struct kept_call *calls; /* taken over */
     int n_calls;
     int64_t task, id;
+    int64_t allowed;         /* ns of it in which it might block, */
+    char allow_why[128];     /* and why; "": it might not */
     int64_t deadline;        /* ns: settle without a note then */
     struct watch_note *note; /* when it is here already */
 };
@@ -154,9 +159,13 @@ int stalls_thread(struct stalls *s, int64_t thread, struct process *process, uin
         free(t);
         return -ENOMEM;
     }
-    *t = (struct thread_state){
-        .row = thread, .loop = ROW_NULL, .process = process, .slot = slot, .generation = generation, .tid = tid
-    };
+    *t = (struct thread_state){ .row = thread,
+                                .loop = ROW_NULL,
+                                .process = process,
+                                .slot = slot,
+                                .generation = generation,
+                                .tid = tid,
+                                .allow_from = ROW_NULL };
     s->threads[thread] = t;
     process_map(process, s->files); /* opened now: it may be dead when its first stack comes */
     return 0;
@@ -295,11 +304,38 @@ void stalls_step(struct stalls *s, int64_t loop, int64_t task, int64_t run)
     }
 }
 
+void stalls_allow(struct stalls *s, const struct row_allow *row)
+{
+    struct thread_state *t = thread_of(s, row->thread);
+    if (!t)
+        return;
+    if (row->t_end == ROW_NULL) {
+        t->allow_from = row->t;
+        snprintf(t->allow_why, sizeof t->allow_why, "%s", row->why);
+    } else if (t->allow_from != ROW_NULL) {
+        t->allowed += row->t_end - t->allow_from;
+        t->allow_from = ROW_NULL;
+    }
+}
+
+/* A busy period ended at `end`: how much of it was allowed.  A block that is still open goes on in the next. */
+static int64_t take_allowed(struct thread_state *t, int64_t end)
+{
+    int64_t allowed = t->allowed;
+    if (t->allow_from != ROW_NULL && t->allow_from < end) {
+        allowed += end - t->allow_from;
+        t->allow_from = end;
+    }
+    t->allowed = 0;
+    return allowed;
+}
+
 void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap)
 {
     struct thread_state *t = thread_of(s, thread);
     if (!t)
         return;
+    int64_t allowed = take_allowed(t, row->t + row->poll + (row->busy == ROW_NULL ? 0 : row->busy));
     /* How long a turn was in which events were lost only the watchdog can say. */
     if (in_gap || (row->busy != ROW_NULL && row->busy >= (int64_t)s->o.threshold)) {
         if (s->n_pending == s->cap_pending) {
@@ -321,8 +357,11 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
             .task = !in_gap && t->task_run * 2 >= row->busy ? t->task : ROW_NULL,
             .id = told ? t->ongoing_id : ++s->next_stall,
             .note = t->note,
+            .allowed = allowed,
             .deadline = clock_ns(s->o.clock, clock_now(s->o.clock->kind)) + PENDING_WAIT,
         };
+        if (allowed > 0)
+            memcpy(s->pending[s->n_pending - 1].allow_why, t->allow_why, sizeof t->allow_why);
         t->calls = NULL;
         t->cap_calls = 0;
         t->note = NULL;
@@ -439,6 +478,7 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
     else
         plain_fingerprint(&v, fingerprint);
     bool enough = n && suppress(s, fingerprint, t);
+    bool allowed = p->allowed > 0 && p->iteration.busy - p->allowed < (int64_t)s->o.threshold;
 
     struct row_stall row = {
         .id = p->id,
@@ -460,8 +500,9 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
         .victims = ROW_NULL,
         .victim_sum = ROW_NULL,
         .victim_max = ROW_NULL,
-        .suppressed = enough ? n : 0,
+        .suppressed = enough ? n : allowed,
         .in_gap = p->in_gap,
+        .allowed = allowed ? p->allow_why : NULL,
     };
     store_stall(s->o.store, &row);
     for (int i = 0; i < n && !enough; i++)
@@ -479,6 +520,8 @@ static void write_stall(struct stalls *s, const struct pending *p, const struct 
                                                        .kind = "no_stack",
                                                        .process = p->thread->process->row.id,
                                                        .text = note->no_stack });
+    if (allowed)
+        return;
     s->summary.n++;
     if (row.dur > s->summary.longest) {
         s->summary.longest = row.dur;
@@ -556,6 +599,8 @@ void stalls_ongoing(struct stalls *s)
     for (int i = 0; i < n; i++) {
         struct thread_state *t = thread_of_note(s, &notes[i]);
         if (!t || notes[i].since <= t->closed || notes[i].last <= notes[i].since) /* the last: it may be dead */
+            continue;
+        if (t->allow_from != ROW_NULL) /* whether it is a stall will be known at its end */
             continue;
         if (!t->ongoing_id || t->ongoing_since != notes[i].since) {
             t->ongoing_id = ++s->next_stall;

@@ -33,6 +33,8 @@ void stalls_loop(struct stalls *s, int64_t thread, int64_t loop);
 void stalls_call(struct stalls *s, const struct assembled_call *call);
 /* A task ran on this loop; one that took most of a busy period gets the blame. */
 void stalls_step(struct stalls *s, int64_t loop, int64_t task, int64_t run);
+/* A block in which this thread may block begins, or (with its t_end) ends. */
+void stalls_allow(struct stalls *s, const struct row_allow *row);
 /* A turn is complete.  A stall waits here until the watchdog has told what it saw. */
 void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t thread, ticks_t since, bool in_gap);
 /* The thread was killed in the busy period that began at `since`: when it was last seen alive in it (`since` when it was

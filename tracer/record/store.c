@@ -23,7 +23,7 @@
 #define COMMIT_EVERY (200 * MS)
 #define RETRY_EVERY  (1000 * MS)
 #define PAGE         65536
-#define PAGE_SMALL   4096       /* where there is little room: each table and index takes a page at least */
+#define PAGE_SMALL   4096 /* where there is little room: each table and index takes a page at least */
 #define LITTLE_ROOM  (64 << 20)
 #define RESERVE_MAX  (32 << 20)
 #define ROW_BYTES    40 /* in the file, about */
@@ -33,19 +33,28 @@ static const char schema[] = {
 };
 
 /* Columns in the order of the row's bind below; `update`: a later row with the same id completes the earlier one. */
-static const struct { const char *name, *columns; bool update; } tables[TABLES] = {
+static const struct {
+    const char *name, *columns;
+    bool update;
+} tables[TABLES] = {
     [T_META] = { "meta", "key,value", true },
     [T_PROCESS] = { "process", "id,pid,parent,exe,cmdline,t,t_end,exit_status,exit_signal", true },
     [T_THREAD] = { "thread", "id,process,tid,name,t,t_end", true },
     [T_LOOP] = { "loop", "id,thread,kind,name,t,t_end", true },
-    [T_TASK] = { "task", "id,process,loop,parent,name,site,t,t_end,state,outcome,error,observed,why,target,wait_site,"
-                         "since,steps,run,queue,wait,run_max", true },
+    [T_TASK] = { "task",
+                 "id,process,loop,parent,name,site,t,t_end,state,outcome,error,observed,detached,why,target,wait_site,"
+                 "since,steps,run,queue,wait,run_max",
+                 true },
     [T_OBJECT] = { "object", "id,process,kind,name,site,fd,t,t_end", true },
+    [T_ALLOW] = { "allow", "id,thread,t,t_end,why", true },
     [T_CALL] = { "call", "id,thread,loop,task,t,dur,name,fd,detail,result,error,stack", true },
     [T_MARK] = { "mark", "id,thread,task,t,dur,name,value,text", false },
-    [T_GAP] = { "gap", "thread,t,t_end,lost,reason", false }, /* ids by SQLite: some of these rows are the store's own */
-    [T_STALL] = { "stall", "id,loop,thread,iteration,task,t,dur,cause,detail,cpu,runq,blocked,majflt,call,stack,"
-                           "fingerprint,victims,victim_sum,victim_max,suppressed,in_gap", true },
+    [T_GAP] = { "gap", "thread,t,t_end,lost,reason",
+                false }, /* ids by SQLite: some of these rows are the store's own */
+    [T_STALL] = { "stall",
+                  "id,loop,thread,iteration,task,t,dur,cause,detail,cpu,runq,blocked,majflt,call,stack,"
+                  "fingerprint,victims,victim_sum,victim_max,suppressed,in_gap,allowed",
+                  true },
     [T_SAMPLE] = { "sample", "id,stall,thread,t,stack,partial", false },
     [T_MODULE] = { "module", "id,process,path,build_id,base,size", true },
     [T_FRAME] = { "frame", "id,module,address,function,file,line,language,noise", true },
@@ -70,12 +79,16 @@ int store_errno(sqlite3 *db, int rc)
 {
     int os = sqlite3_system_errno(db);
     switch (rc & 0xff) {
-    case SQLITE_OK: case SQLITE_DONE: case SQLITE_ROW: return 0;
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW: return 0;
     case SQLITE_FULL: return -ENOSPC;
     case SQLITE_NOMEM: return -ENOMEM;
-    case SQLITE_BUSY: case SQLITE_LOCKED: return -EBUSY;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return -EBUSY;
     case SQLITE_READONLY: return -EROFS;
-    case SQLITE_PERM: case SQLITE_AUTH: return -EACCES;
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return -EACCES;
     case SQLITE_CANTOPEN: return os ? -os : -ENOENT;
     default: return os ? -os : -EIO;
     }
@@ -106,6 +119,8 @@ static void fail(struct store *s, int rc)
     store_batch_drop(&s->step);
     store_batch_drop(&s->iteration);
     store_batch_drop(&s->lod);
+    store_batch_drop(&s->hold);
+    store_batch_drop(&s->member);
     s->retry = now_ns() + RETRY_EVERY;
 }
 
@@ -135,6 +150,10 @@ static int flush(struct store *s)
         rc = store_batch_flush(&s->iteration);
     if (rc == SQLITE_OK)
         rc = store_batch_flush(&s->lod);
+    if (rc == SQLITE_OK)
+        rc = store_batch_flush(&s->hold);
+    if (rc == SQLITE_OK)
+        rc = store_batch_flush(&s->member);
     return rc;
 }
 
@@ -206,16 +225,11 @@ static int bind(sqlite3_stmt *stmt, const char *format, va_list args)
     return rc;
 }
 
-/* One row; format: i int64_t (ROW_NULL is NULL), t text (NULL too), d double; a column each. */
-static void put(struct store *s, enum table table, const char *format, ...)
+static void run(struct store *s, sqlite3_stmt *stmt, const char *format, va_list args)
 {
-    va_list args;
-    sqlite3_stmt *stmt = s->insert[table];
     if (!ready(s))
         return;
-    va_start(args, format);
     int rc = bind(stmt, format, args);
-    va_end(args);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
@@ -225,6 +239,24 @@ static void put(struct store *s, enum table table, const char *format, ...)
     } else if (rc != SQLITE_DONE) {
         fail(s, rc);
     }
+}
+
+/* One row; format: i int64_t (ROW_NULL is NULL), t text (NULL too), d double; a column each. */
+static void put(struct store *s, enum table table, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    run(s, s->insert[table], format, args);
+    va_end(args);
+}
+
+/* The same with a statement that is no INSERT. */
+static void update(struct store *s, sqlite3_stmt *stmt, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    run(s, stmt, format, args);
+    va_end(args);
 }
 
 static void at(struct store *s, int64_t t)
@@ -263,16 +295,23 @@ void store_loop(struct store *s, const struct row_loop *r)
 
 void store_task(struct store *s, const struct row_task *r)
 {
-    put(s, T_TASK, "iiiitiiittiiiiiiiiiii", r->id, r->process, r->loop, r->parent, r->name, r->site, r->t, r->t_end,
-        r->state, r->outcome, r->error, r->observed, r->why, r->target, r->wait_site, r->since, r->steps, r->run,
-        r->queue, r->wait, r->run_max);
+    put(s, T_TASK, "iiiitiiittiiiiiiiiiiii", r->id, r->process, r->loop, r->parent, r->name, r->site, r->t, r->t_end,
+        r->state, r->outcome, r->error, r->observed, r->detached, r->why, r->target, r->wait_site, r->since, r->steps,
+        r->run, r->queue, r->wait, r->run_max);
     if (r->t_end != ROW_NULL)
         summary_close(s->summary, -r->id);
+}
+
+void store_task_later(struct store *s, int64_t task, bool observed, bool detached)
+{
+    update(s, s->task_later, "iii", task, (int64_t)observed, (int64_t)detached);
 }
 
 _Static_assert(sizeof(struct row_step) == 11 * sizeof(int64_t), "the row as it is in memory is the row in the file");
 _Static_assert(sizeof(struct row_iteration) == 8 * sizeof(int64_t), "likewise");
 _Static_assert(sizeof(struct row_lod) == 10 * sizeof(int64_t), "likewise");
+_Static_assert(sizeof(struct row_hold) == 5 * sizeof(int64_t), "likewise");
+_Static_assert(sizeof(struct row_member) == 3 * sizeof(int64_t), "likewise");
 
 static void put_batch(struct store *s, struct store_batch *b, const void *row)
 {
@@ -313,6 +352,21 @@ void store_object(struct store *s, const struct row_object *r)
     put(s, T_OBJECT, "iittiiii", r->id, r->process, r->kind, r->name, r->site, r->fd, r->t, r->t_end);
 }
 
+void store_hold(struct store *s, const struct row_hold *r)
+{
+    put_batch(s, &s->hold, r);
+}
+
+void store_member(struct store *s, const struct row_member *r)
+{
+    put_batch(s, &s->member, r);
+}
+
+void store_allow(struct store *s, const struct row_allow *r)
+{
+    put(s, T_ALLOW, "iiiit", r->id, r->thread, r->t, r->t_end, r->why);
+}
+
 void store_call(struct store *s, const struct row_call *r)
 {
     at(s, r->t);
@@ -333,9 +387,9 @@ void store_gap(struct store *s, const struct row_gap *r)
 
 void store_stall(struct store *s, const struct row_stall *r)
 {
-    put(s, T_STALL, "iiiiiiittiiiiiitiiiii", r->id, r->loop, r->thread, r->iteration, r->task, r->t, r->dur, r->cause,
-        r->detail, r->cpu, r->runq, r->blocked, r->majflt, r->call, r->stack, r->fingerprint, r->victims,
-        r->victim_sum, r->victim_max, r->suppressed, r->in_gap);
+    put(s, T_STALL, "iiiiiiittiiiiiitiiiiit", r->id, r->loop, r->thread, r->iteration, r->task, r->t, r->dur, r->cause,
+        r->detail, r->cpu, r->runq, r->blocked, r->majflt, r->call, r->stack, r->fingerprint, r->victims, r->victim_sum,
+        r->victim_max, r->suppressed, r->in_gap, r->allowed);
 }
 
 void store_sample(struct store *s, const struct row_sample *r)
@@ -374,8 +428,8 @@ void store_notice(struct store *s, const struct row_notice *r)
 static int prepare(struct store *s, enum table table)
 {
     char sql[2048], columns[512], *save;
-    size_t n = (size_t)snprintf(sql, sizeof sql, "INSERT INTO %s(%s) VALUES(", tables[table].name,
-                                tables[table].columns);
+    size_t n =
+        (size_t)snprintf(sql, sizeof sql, "INSERT INTO %s(%s) VALUES(", tables[table].name, tables[table].columns);
     for (const char *c = tables[table].columns; c; c = strchr(c + 1, ','))
         n += (size_t)snprintf(sql + n, sizeof sql - n, "%s", c == tables[table].columns ? "?" : ",?");
     n += (size_t)snprintf(sql + n, sizeof sql - n, ")");
@@ -392,10 +446,10 @@ static int prepare(struct store *s, enum table table)
 
 static int fill_why(sqlite3 *db)
 {
-    static const char *const names[LS_WHYS] = { "spawn", "yield", "sleep", "fd", "task", "group", "lock", "cond",
-                                                "event", "sem", "queue_put", "queue_get", "chan_send", "chan_recv",
-                                                "select", "barrier", "future", "thread", "dns", "child", "signal",
-                                                "file", "user", "end" };
+    static const char *const names[LS_WHYS] = { "spawn",     "yield",     "sleep",  "fd",      "task",      "group",
+                                                "lock",      "cond",      "event",  "sem",     "queue_put", "queue_get",
+                                                "chan_send", "chan_recv", "select", "barrier", "future",    "thread",
+                                                "dns",       "child",     "signal", "file",    "user",      "end" };
     char sql[1024];
     size_t n = (size_t)snprintf(sql, sizeof sql, "INSERT INTO why VALUES");
     for (int i = 0; i < LS_WHYS; i++)
@@ -496,7 +550,10 @@ static int open_db(struct store *s)
     snprintf(pragmas, sizeof pragmas,
              "PRAGMA synchronous=OFF; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA cache_size=-16000;"
              "PRAGMA wal_autocheckpoint=%ld; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",
-             page, pages < 4 ? 4 : pages > most ? most : pages);
+             page,
+             pages < 4      ? 4
+             : pages > most ? most
+                            : pages);
     sqlite3_busy_timeout(s->db, 2000);
     rc = store_exec(s->db, pragmas);
     if (rc == SQLITE_OK)
@@ -515,6 +572,15 @@ static int open_db(struct store *s)
         rc = store_batch_open(&s->iteration, s->db, "iteration", "id,loop,t,poll,busy,ready,max_ready,timeout", 8, 1);
     if (rc == SQLITE_OK)
         rc = store_batch_open(&s->lod, s->db, "lod", "lane,level,t,t_end,n,run,queue,wait,worst,longest", 10, 0);
+    if (rc == SQLITE_OK)
+        rc = store_batch_open(&s->hold, s->db, "hold", "id,object,task,t,t_end", 5, 1);
+    if (rc == SQLITE_OK)
+        rc = store_batch_open(&s->member, s->db, "member", "object,task,t", 3, 0);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v3(s->db,
+                                "UPDATE task SET observed = max(coalesce(observed,0),?2),"
+                                " detached = max(coalesce(detached,0),?3) WHERE id = ?1",
+                                -1, SQLITE_PREPARE_PERSISTENT, &s->task_later, NULL);
     return rc;
 }
 
@@ -581,6 +647,10 @@ static void close_rows(struct store *s)
     store_batch_close(&s->step);
     store_batch_close(&s->iteration);
     store_batch_close(&s->lod);
+    store_batch_close(&s->hold);
+    store_batch_close(&s->member);
+    sqlite3_finalize(s->task_later);
+    s->task_later = NULL;
 }
 
 void store_make_room(struct store *s)

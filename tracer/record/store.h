@@ -21,9 +21,13 @@ void store_process(struct store *s, const struct row_process *row);  /* insert o
 void store_thread(struct store *s, const struct row_thread *row);
 void store_loop(struct store *s, const struct row_loop *row);
 void store_task(struct store *s, const struct row_task *row);
+void store_task_later(struct store *s, int64_t task, bool observed, bool detached); /* learned after its end */
 void store_step(struct store *s, const struct row_step *row);
 void store_iteration(struct store *s, const struct row_iteration *row);
 void store_object(struct store *s, const struct row_object *row);
+void store_hold(struct store *s, const struct row_hold *row);     /* once, when it is over or never will be */
+void store_member(struct store *s, const struct row_member *row);
+void store_allow(struct store *s, const struct row_allow *row);
 void store_call(struct store *s, const struct row_call *row);
 void store_mark(struct store *s, const struct row_mark *row);
 void store_gap(struct store *s, const struct row_gap *row);

@@ -12,15 +12,15 @@
 #include "summary.h"
 
 enum table {
-    T_META, T_PROCESS, T_THREAD, T_LOOP, T_TASK, T_OBJECT, T_CALL, T_MARK, T_GAP, T_STALL, T_SAMPLE, T_MODULE, T_FRAME,
+    T_META, T_PROCESS, T_THREAD, T_LOOP, T_TASK, T_OBJECT, T_ALLOW, T_CALL, T_MARK, T_GAP, T_STALL, T_SAMPLE, T_MODULE, T_FRAME,
     T_STACK, T_SITE, T_NOTICE, TABLES
 };
 
 struct store {
     sqlite3 *db;
     char *path;
-    struct store_batch step, iteration, lod;
-    sqlite3_stmt *insert[TABLES];
+    struct store_batch step, iteration, lod, hold, member;
+    sqlite3_stmt *insert[TABLES], *task_later;
     struct summary *summary;
     bool in_tx;
     ns_t committed;          /* when, by CLOCK_MONOTONIC */

@@ -3,6 +3,7 @@
  *
  * Each part stands for itself: what a full disk does not allow is left out, and the file is a trace all the same. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store_db.h"
@@ -17,7 +18,18 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS stall_task ON stall(task, t)",
     "CREATE INDEX IF NOT EXISTS sample_stall ON sample(stall)",
     "CREATE INDEX IF NOT EXISTS lod_lane ON lod(lane, level, t)",
+    "CREATE INDEX IF NOT EXISTS hold_object ON hold(object, t)",
+    "CREATE INDEX IF NOT EXISTS member_object ON member(object)",
 };
+
+/* A recording that an earlier loopscope left unfinished has not all the tables and columns. */
+static const char later_tables[] =
+    "CREATE TABLE IF NOT EXISTS hold(id INTEGER PRIMARY KEY, object INT, task INT, t INT, t_end INT);"
+    "CREATE TABLE IF NOT EXISTS member(object INT, task INT, t INT);"
+    "CREATE TABLE IF NOT EXISTS allow(id INTEGER PRIMARY KEY, thread INT, t INT, t_end INT, why TEXT)";
+static const struct {
+    const char *table, *column;
+} later_columns[] = { { "task", "detached INT" }, { "stall", "allowed TEXT" } };
 
 static const char names[] =
     "UPDATE task SET name = (SELECT function FROM site WHERE site.id = task.site) WHERE name IS NULL";
@@ -98,8 +110,10 @@ static int load_stalls(sqlite3 *db, struct stall_span **ret, size_t *ret_n)
     sqlite3_stmt *s;
     struct stall_span *v = NULL;
     size_t n = 0, room = 0;
-    int rc = sqlite3_prepare_v2(db, "SELECT id, loop, t, dur, task FROM stall WHERE dur IS NOT NULL AND loop IN "
-                                    "(SELECT loop FROM task)", -1, &s, NULL);
+    int rc = sqlite3_prepare_v2(db,
+                                "SELECT id, loop, t, dur, task FROM stall WHERE dur IS NOT NULL AND loop IN "
+                                "(SELECT loop FROM task)",
+                                -1, &s, NULL);
     while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
         if (n == room) {
             room = room ? room * 2 : 64;
@@ -110,8 +124,10 @@ static int load_stalls(sqlite3 *db, struct stall_span **ret, size_t *ret_n)
             }
             v = more;
         }
-        v[n++] = (struct stall_span){ .id = sqlite3_column_int64(s, 0), .loop = sqlite3_column_int64(s, 1),
-                                      .t = sqlite3_column_int64(s, 2), .task = sqlite3_column_int64(s, 4),
+        v[n++] = (struct stall_span){ .id = sqlite3_column_int64(s, 0),
+                                      .loop = sqlite3_column_int64(s, 1),
+                                      .t = sqlite3_column_int64(s, 2),
+                                      .task = sqlite3_column_int64(s, 4),
                                       .end = plus(sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3)) };
     }
     sqlite3_finalize(s);
@@ -215,8 +231,11 @@ static int feed(sqlite3 *db, struct summary *sum)
     sqlite3_stmt *s;
     int rc = sqlite3_prepare_v2(db, "SELECT id, loop, t, poll, busy FROM iteration ORDER BY id", -1, &s, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        summary_iteration(sum, &(struct row_iteration){ .id = column(s, 0), .loop = column(s, 1), .t = column(s, 2),
-                                                        .poll = column(s, 3), .busy = column(s, 4) });
+        summary_iteration(sum, &(struct row_iteration){ .id = column(s, 0),
+                                                        .loop = column(s, 1),
+                                                        .t = column(s, 2),
+                                                        .poll = column(s, 3),
+                                                        .busy = column(s, 4) });
         rc = SQLITE_OK;
     }
     sqlite3_finalize(s);
@@ -224,8 +243,12 @@ static int feed(sqlite3 *db, struct summary *sum)
         return rc;
     rc = sqlite3_prepare_v2(db, "SELECT id, task, t, wait, queue, run, why FROM step ORDER BY id", -1, &s, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        summary_step(sum, &(struct row_step){ .id = column(s, 0), .task = column(s, 1), .t = column(s, 2),
-                                              .wait = column(s, 3), .queue = column(s, 4), .run = column(s, 5),
+        summary_step(sum, &(struct row_step){ .id = column(s, 0),
+                                              .task = column(s, 1),
+                                              .t = column(s, 2),
+                                              .wait = column(s, 3),
+                                              .queue = column(s, 4),
+                                              .run = column(s, 5),
                                               .why = column(s, 6) });
         rc = SQLITE_OK;
     }
@@ -251,8 +274,10 @@ static int rebuild_lod(sqlite3 *db, const void *arg)
     int rc = store_exec(db, "DELETE FROM lod");
     if (rc != SQLITE_OK)
         return rc;
-    rc = sqlite3_prepare_v2(db, "INSERT INTO lod(lane,level,t,t_end,n,run,queue,wait,worst,longest) "
-                                "VALUES(?,?,?,?,?,?,?,?,?,?)", -1, &put, NULL);
+    rc = sqlite3_prepare_v2(db,
+                            "INSERT INTO lod(lane,level,t,t_end,n,run,queue,wait,worst,longest) "
+                            "VALUES(?,?,?,?,?,?,?,?,?,?)",
+                            -1, &put, NULL);
     struct summary *sum = rc == SQLITE_OK ? summary_new(put_lod, put) : NULL;
     if (sum) {
         summary_threshold(sum, one_int(db, "SELECT value FROM meta WHERE key='threshold_ns'", INT64_MAX));
@@ -271,6 +296,22 @@ int store_rebuild_lod(sqlite3 *db)
     return transaction(db, rebuild_lod, NULL);
 }
 
+static int bring_up_to_date(sqlite3 *db, const void *arg)
+{
+    char sql[160];
+    (void)arg;
+    int rc = store_exec(db, later_tables);
+    for (size_t i = 0; i < sizeof later_columns / sizeof *later_columns && rc == SQLITE_OK; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s') WHERE name || ' ' || type = '%s'",
+                 later_columns[i].table, later_columns[i].column);
+        if (one_int(db, sql, 1))
+            continue;
+        snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s", later_columns[i].table, later_columns[i].column);
+        rc = store_exec(db, sql);
+    }
+    return rc;
+}
+
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
 /* One plain file: the log goes into it.  Not possible while somebody reads; the last reader does it then. */
@@ -287,6 +328,7 @@ int store_finish_db(sqlite3 *db)
     int first = SQLITE_OK, rc;
     to_one_file(db); /* before the large writes: they need not go through the log */
     store_exec(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-64000; PRAGMA temp_store=FILE; PRAGMA threads=2");
+    transaction(db, bring_up_to_date, NULL);
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
         if ((rc = transaction(db, run_sql, indexes[i])) != SQLITE_OK && first == SQLITE_OK)
             first = rc;
