@@ -69,31 +69,6 @@ struct ls_opts {
  *     struct ls_task *ls_spawn(ls_fn *fn, void *arg, const char *name, ...); */
 #define ls_spawn(fn, arg, ...) ls_spawn_at(LS_SITE(#fn), (fn), (arg), __VA_ARGS__)
 
-/* One more reference: the handle may be awaited or detached once more.  Returns the handle, NULL when it is not valid. */
-struct ls_task *ls_ref(struct ls_task *task);
-/* Gives the handle back without waiting; the task runs on.  NULL is allowed. */
-int ls_detach(struct ls_task *task);
-
-/* Waits for the end of a task.  0: it is over, its result is in *ret_result (may be NULL; when it is -1, errno is the
- * task's), the handle is spent.  -1: it is not, the handle is still yours.  EINVAL: not a handle, or a spent one; EBUSY:
- * somebody else awaits it; EDEADLK: it is this task itself, or one that waits for this task.
- *     int ls_await(struct ls_task *task, intptr_t *ret_result, ls_ns deadline); */
-#define ls_await(task, ret_result, deadline) ls_await_at(LS_SITE(__func__), (task), (ret_result), (deadline))
-
-/* Waits for n tasks; results in the order of `tasks`.  0: all are over, every handle is spent.  -1: all handles are
- * still yours.  ls_gather ends at the first task that fails, with its errno (the others run on); ls_gather_all waits for
- * all, and the result of one that failed is its -errno.  ret_results may be NULL.
- *     int ls_gather(struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline); */
-#define ls_gather(tasks, n, ret_results, deadline) \
-    ls_gather_at(LS_SITE(__func__), (tasks), (n), (ret_results), (deadline), 0)
-#define ls_gather_all(tasks, n, ret_results, deadline) \
-    ls_gather_at(LS_SITE(__func__), (tasks), (n), (ret_results), (deadline), 1)
-
-/* Asks a task to end: its current or next await returns ECANCELED, once.  One that has not begun never runs.  `why` is a
- * literal (may be NULL) that the task reads with ls_cancel_why().  -1, ESRCH: the task is over. */
-int ls_cancel(struct ls_task *task, const char *why);
-const char *ls_cancel_why(void);
-
 /*     int ls_sleep(ls_ns ns);    int ls_sleep_until(ls_ns time);    int ls_yield(void); */
 #define ls_sleep(ns)         ls_sleep_at(LS_SITE(__func__), ls_after(ns))
 #define ls_sleep_until(time) ls_sleep_at(LS_SITE(__func__), (time))
@@ -121,9 +96,6 @@ const char *ls_error_text(void);                /* what was wrong with the last 
 intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts);
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
-int ls_await_at(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline);
-int ls_gather_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline,
-                 int all);
 int ls_sleep_at(struct ls_site *site, ls_ns time);
 int ls_yield_at(struct ls_site *site);
 int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
