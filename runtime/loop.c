@@ -1,8 +1,8 @@
-/* loop.c - the scheduler and the poll of one thread's loop; ls_run, sleep and yield.
+/* loop.c - the poll of one thread's loop, its clock, and ls_run.
  *
  * A turn: poll, wake what is ready, run tasks until none is ready or the next poll is due.  Tasks switch to one another
- * directly; the loop's own stack only polls.  Everything runs on the loop's thread. */
-#include "loop.h"
+ * directly (schedule.h); the loop's own stack only polls.  Everything runs on the loop's thread. */
+#include "schedule.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,34 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "object.h"
-
 #define EVENTS_A_POLL 256
-#define TASKS_A_TURN  256  /* so many at most between two polls */
-#define LOOK_EVERY    4    /* tasks between two looks at the coarse clock: a few long ones end the turn, too */
-#define REFUSALS_MAX  1000 /* awaits that a closing loop refuses a task before it gives the task up */
+#define VIRTUAL_START LS_SEC
 
-static _Thread_local struct loop *here;
+_Thread_local struct loop *lsrt_here;
 static _Thread_local char error_text[192];
 
 struct loop *lsrt_loop(void)
 {
-    return here;
-}
-
-static ls_ns clock_read(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (ls_ns)t.tv_sec * LS_SEC + (ls_ns)t.tv_nsec;
+    return lsrt_here;
 }
 
 ls_ns lsrt_now(void)
 {
-    return clock_read(CLOCK_MONOTONIC);
+    return lsrt_here && lsrt_here->virtual_time ? lsrt_here->clock : clock_read(CLOCK_MONOTONIC);
 }
 
 int lsrt_misuse(int error, const char *format, ...)
@@ -47,189 +35,26 @@ int lsrt_misuse(int error, const char *format, ...)
     va_start(ap, format);
     vsnprintf(error_text, sizeof error_text, format, ap);
     va_end(ap);
-    if (here ? here->debug : lsrt_debug_wanted())
-        lsrt_debug_misuse(here, error_text);
+    if (lsrt_here ? lsrt_here->debug : lsrt_debug_wanted())
+        lsrt_debug_misuse(lsrt_here, error_text);
     errno = error;
     return -1;
 }
 
 struct loop *lsrt_inside(const char *call)
 {
-    if (here && here->current)
-        return here;
-    lsrt_misuse(EPERM, "%s: not inside a task: call it from a function that ls_run or ls_spawn runs", call);
+    if (lsrt_here && lsrt_here->current)
+        return lsrt_here;
+    if (lsrt_here && lsrt_here->calling)
+        lsrt_misuse(EPERM, "%s: a callback of the loop must not wait: spawn a task for it", call);
+    else
+        lsrt_misuse(EPERM, "%s: not inside a task: call it from a function that ls_run or ls_spawn runs", call);
     return NULL;
 }
 
-void lsrt_ready(struct loop *l, struct task *t)
+struct loop *lsrt_on_loop(const char *call)
 {
-    t->state = TASK_READY;
-    if (l->seed) { /* an order of its own, decided by the seed: xorshift64 */
-        l->seed ^= l->seed << 13;
-        l->seed ^= l->seed >> 7;
-        l->seed ^= l->seed << 17;
-        if (l->seed & 1 && l->ready) {
-            t->next = l->ready;
-            l->ready = t;
-            return;
-        }
-    }
-    t->next = NULL;
-    *l->ready_end = t;
-    l->ready_end = &t->next;
-}
-
-void lsrt_wake(struct loop *l, struct task *t, int code)
-{
-    if (t->state != TASK_PARKED)
-        return;
-    t->code = code;
-    lsrt_timer_remove(&l->timers, &t->deadline);
-    lsrt_ready(l, t);
-    if (!ls_probe_on())
-        return;
-    if (l->late)
-        ls_probe_wake_late(lsrt_task_probe_id(t), l->late);
-    else
-        ls_probe_wake(lsrt_task_probe_id(t), lsrt_task_probe_id(l->current));
-}
-
-/* The task to run now; NULL when it is the loop's turn: none is ready, or a poll is due. */
-static struct task *next_task(struct loop *l)
-{
-    if (++l->dispatched % LOOK_EVERY == 0 &&
-        (l->dispatched >= TASKS_A_TURN || clock_read(CLOCK_MONOTONIC_COARSE) != l->tick))
-        return NULL;
-    for (;;) {
-        struct task *t = l->ready;
-        if (!t)
-            return NULL;
-        if (!(l->ready = t->next))
-            l->ready_end = &l->ready;
-        if (!t->stack)
-            lsrt_task_begin(l, t);
-        if (t->stack)
-            return t;
-    }
-}
-
-/* What is seldom wanted at a switch; NULL is the loop itself. */
-static inline void hook_switch(struct loop *l, struct task *from, struct task *to)
-{
-    if (__builtin_expect(l->switch_hook == 0, 1))
-        return;
-    if (l->switch_hook & LSRT_HOOK_DEBUG)
-        lsrt_debug_switch(l, from, to);
-    lsrt_allow_switch(l, from, to);
-}
-
-static void trace_switch(struct task *from, enum ls_why why, uint64_t target, struct ls_site *site, struct task *to)
-{
-    ls_probe_switch(lsrt_task_probe_id(from), why, target, site, lsrt_task_probe_id(to));
-    ls_probe_stack(to ? to->stack->lo : NULL, to ? to->stack->hi : NULL);
-}
-
-static uint64_t probe_target(struct on on)
-{
-    switch (on.kind) {
-    case ON_TASK: return lsrt_task_probe_id(on.task);
-    case ON_OBJECT: return lsrt_object_probe_id(on.object);
-    case ON_FD: return (uint64_t)on.fd;
-    default: return 0;
-    }
-}
-
-/* The running task stops (it is PARKED or READY by now) and the next one runs. */
-static void leave(struct loop *l, enum ls_why why, uint64_t target, struct ls_site *site)
-{
-    struct task *self = l->current, *to = next_task(l);
-    hook_switch(l, self, to);
-    if (ls_probe_on())
-        trace_switch(self, why, target, site, to);
-    l->current = to;
-    if (to)
-        to->state = TASK_RUNNING;
-    if (to != self)
-        ctx_switch(&self->ctx, to ? &to->ctx : &l->ctx, 0);
-}
-
-void lsrt_leave_for_good(struct loop *l)
-{
-    struct task *self = l->current, *to = self == l->main ? NULL : next_task(l);
-    hook_switch(l, self, to);
-    if (ls_probe_on())
-        trace_switch(self, LS_WHY_END, 0, NULL, to);
-    lsrt_stack_put(&l->stacks, self->stack); /* after next_task: a task that begins must not get this stack yet */
-    self->stack = NULL;
-    l->current = to;
-    if (to)
-        to->state = TASK_RUNNING;
-    ctx_switch(&self->ctx, to ? &to->ctx : &l->ctx, 1);
-    abort(); /* not reached: nobody switches to a task that is over */
-}
-
-/* The running task was cancelled, or the loop is closing: it is told so instead of waiting. */
-static int refuse(struct loop *l, struct task *self)
-{
-    self->cancel = false;
-    self->cancelled = true;
-    if (l->closing && ++self->refused > REFUSALS_MAX) {
-        if (l->debug)
-            lsrt_debug_abandoned(l, self);
-        self->state = TASK_ABANDONED;
-        l->live--;
-        leave(l, LS_WHY_USER, 0, NULL); /* never comes back */
-    }
-    return ECANCELED;
-}
-
-int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline)
-{
-    struct task *self = l->current;
-    self->at = site;
-    if (self->cancel || l->closing)
-        return refuse(l, self);
-    if (deadline != LS_NEVER) {
-        if (deadline <= lsrt_now())
-            return ETIMEDOUT;
-        if (lsrt_timer_add(&l->timers, &self->deadline, deadline))
-            return ENOMEM;
-    }
-    bool outside = why == LS_WHY_FD || why == LS_WHY_THREAD;
-    l->outside += outside;
-    self->state = TASK_PARKED;
-    self->why = (uint8_t)why;
-    self->on = on;
-    self->since = l->tick;
-    self->code = 0;
-    leave(l, why, ls_probe_on() ? probe_target(on) : 0, site);
-    l->outside -= outside;
-    return self->code;
-}
-
-int ls_yield_at(struct ls_site *site)
-{
-    struct loop *l = lsrt_inside("ls_yield");
-    if (!l)
-        return -1;
-    struct task *self = l->current;
-    self->at = site;
-    if (self->cancel || l->closing)
-        return lsrt_result(refuse(l, self));
-    lsrt_ready(l, self);
-    leave(l, LS_WHY_YIELD, 0, site);
-    return 0;
-}
-
-int ls_sleep_at(struct ls_site *site, ls_ns time)
-{
-    struct loop *l = lsrt_inside("ls_sleep");
-    if (!l)
-        return -1;
-    if (time <= lsrt_now())
-        return ls_yield_at(site);
-    int code = lsrt_park(l, LS_WHY_SLEEP, on_nothing(), site, time);
-    return lsrt_result(code == ETIMEDOUT ? 0 : code);
+    return lsrt_here && lsrt_here->calling ? lsrt_here : lsrt_inside(call);
 }
 
 /* epoll_pwait2 counts in ns; where it is missing, epoll_wait's ms are rounded up, so that no deadline comes early. */
@@ -260,9 +85,44 @@ static int64_t poll_timeout(struct loop *l)
     return timeout > INT64_MAX ? INT64_MAX : (int64_t)timeout;
 }
 
+/* Virtual time passes here only.  When nobody outside may wake a task, it jumps to the next timer; else the wait takes
+ * what it takes, and the clock goes on by that. */
+static int wait_virtual(struct loop *l, struct epoll_event *events, int64_t timeout)
+{
+    int n = wait_events(l, events, 0);
+    if (n || !timeout)
+        return n;
+    if (!l->outside && !l->reachable && timeout > 0) {
+        l->clock += (ls_ns)timeout;
+        return 0;
+    }
+    ls_ns start = clock_read(CLOCK_MONOTONIC);
+    n = wait_events(l, events, timeout);
+    ls_ns took = clock_read(CLOCK_MONOTONIC) - start;
+    l->clock += timeout >= 0 && (!n || took > (ls_ns)timeout) ? (ls_ns)timeout : took;
+    return n;
+}
+
+static void fire_timers(struct loop *l)
+{
+    ls_ns now = lsrt_now();
+    uint64_t last = l->timers.seq; /* what a callback adds now is for the next turn, so that a turn ends */
+    while (l->timers.count && l->timers.at[0].when <= now && l->timers.at[0].node->seq <= last) {
+        ls_ns when = l->timers.at[0].when;
+        l->late = when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
+        struct timer_node *node = l->timers.at[0].node;
+        lsrt_timer_remove(&l->timers, node);
+        if (node->fire)
+            node->fire(l, node);
+        else
+            lsrt_wake(l, (struct task *)(void *)((char *)node - offsetof(struct task, deadline)), ETIMEDOUT);
+    }
+    l->late = 0;
+}
+
 static void poll_once(struct loop *l)
 {
-    if (!l->ready && !l->timers.count && !l->outside) {
+    if (!l->ready && !l->timers.count && !l->outside && !l->reachable) {
         lsrt_misuse(EDEADLK, "deadlock: every task waits for another task");
         lsrt_wake(l, l->main, EDEADLK);
     }
@@ -271,31 +131,18 @@ static void poll_once(struct loop *l)
     if (ls_probe_on())
         l->polled = lsrt_now();
     ls_probe_poll_enter();
-    int n = wait_events(l, events, timeout);
+    int n = l->virtual_time ? wait_virtual(l, events, timeout) : wait_events(l, events, timeout);
     ls_probe_poll_exit(n, EVENTS_A_POLL, timeout);
     l->dispatched = 0;
-    l->tick = clock_read(CLOCK_MONOTONIC_COARSE);
+    l->tick = l->virtual_time ? l->clock : clock_read(CLOCK_MONOTONIC_COARSE);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 == LSRT_POOL_EVENT)
             lsrt_pool_collect(l);
         else
             lsrt_fd_event(l, events[i].data.u64, events[i].events);
     }
-    if (l->timers.count) {
-        ls_ns now = lsrt_now();
-        while (l->timers.count && l->timers.at[0].when <= now) {
-            ls_ns when = l->timers.at[0].when;
-            l->late =
-                when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
-            struct timer_node *node = l->timers.at[0].node;
-            lsrt_timer_remove(&l->timers, node);
-            if (node->fire)
-                node->fire(l, node);
-            else
-                lsrt_wake(l, (struct task *)(void *)((char *)node - offsetof(struct task, deadline)), ETIMEDOUT);
-        }
-        l->late = 0;
-    }
+    if (l->timers.count)
+        fire_timers(l);
 }
 
 /* Until the main task is over; when the loop is closing, until no task lives. */
@@ -328,6 +175,7 @@ static void loop_free(struct loop *l)
     lsrt_objects_free(l);
     lsrt_fds_free(l);
     lsrt_stack_pool_free(&l->stacks);
+    lsrt_calls_free(l);
     lsrt_tasks_free(l);
     free(l->timers.at);
     if (l->epoll >= 0)
@@ -345,6 +193,8 @@ static struct loop *loop_new(const struct ls_opts *opts)
     l->ready_end = &l->ready;
     l->doubt = -1;
     l->seed = opts->seed;
+    l->virtual_time = opts->virtual_time;
+    l->clock = VIRTUAL_START;
     lsrt_stack_pool_init(&l->stacks, opts->stack_size);
     lsrt_debug_init(l);
 #ifdef LSRT_ASAN
@@ -369,13 +219,13 @@ static struct loop *loop_new(const struct ls_opts *opts)
 
 intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts)
 {
-    if (here)
+    if (lsrt_here)
         return lsrt_misuse(EBUSY, "ls_run: this thread has a loop already");
     static const struct ls_opts defaults;
     struct loop *l = loop_new(opts ? opts : &defaults);
     if (!l)
         return -1;
-    here = l;
+    lsrt_here = l;
     ls_probe_loop(opts && opts->name ? opts->name : "loop");
     intptr_t result = -1;
     int error = ENOMEM;
@@ -391,7 +241,7 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
     if (l->debug)
         lsrt_debug_loop_end(l);
     loop_free(l);
-    here = NULL;
+    lsrt_here = NULL;
     if (result == -1)
         errno = error;
     return result;

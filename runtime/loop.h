@@ -114,7 +114,8 @@ struct loop {
     struct task *free;
     struct task *main;
     uint32_t live;    /* tasks that are not over */
-    uint32_t outside; /* tasks that something outside may wake: an fd, a thread */
+    uint32_t outside; /* tasks that something outside may wake: an fd, a thread; see WHY_OUTSIDE in schedule.h */
+    bool reachable;   /* another thread may post to this loop at any time */
     uint16_t id;      /* in handles */
     bool closing;
     uint32_t switch_hook; /* != 0: somebody wants to know of each switch: LSRT_HOOK_DEBUG + tasks that may block */
@@ -123,6 +124,9 @@ struct loop {
     bool debug; /* LOOPSCOPE_DEBUG=1; debug.c.  While it is set, the step that runs: */
     ls_ns step_began, step_limit, allowed_since;
     struct ls_site *step_from;
+    unsigned calling; /* inside a callback: current is NULL, what does not wait may be called */
+    bool virtual_time;
+    ls_ns clock; /* of virtual time */
 
     int epoll;
     bool no_pwait2;       /* the kernel lacks epoll_pwait2 */
@@ -132,19 +136,33 @@ struct loop {
     ls_ns doubt_due;
     struct pool *pool; /* made when first needed, pool.c */
     struct object_table *objects; /* made when first needed, object.c */
+    struct call_table *calls;     /* made when first needed, call.c */
 };
+
+#define REFUSALS_MAX 1000 /* awaits that a closing loop refuses a task before it gives the task up */
 
 /* loop.c */
 struct loop *lsrt_loop(void); /* this thread's, NULL when it has none */
+/* The loop's clock: CLOCK_MONOTONIC, or its virtual time.  Outside a loop (a pool's thread): CLOCK_MONOTONIC. */
 ls_ns lsrt_now(void);
+/* The running task's loop, for what may wait; NULL after setting errno (EPERM) and the error text. */
+struct loop *lsrt_inside(const char *call);
+/* This thread's loop, for what does not wait: in a task or in a callback of the loop (ls_call_later, ls_on_done, ls_post).
+ * NULL as above.  l->current is NULL in a callback. */
+struct loop *lsrt_on_loop(const char *call);
+int lsrt_misuse(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* -1 */
+
+/* park.c */
 void lsrt_ready(struct loop *l, struct task *t);
 void lsrt_wake(struct loop *l, struct task *t, int code);
 /* Suspends the running task until lsrt_wake; 0 or errno: the code of the wake, ETIMEDOUT, ECANCELED. */
 int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline);
 _Noreturn void lsrt_leave_for_good(struct loop *l); /* the running task is DONE */
-/* The running task's loop; NULL after setting errno (EPERM) and the error text. */
-struct loop *lsrt_inside(const char *call);
-int lsrt_misuse(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* -1 */
+
+/* call.c */
+/* Runs a callback of the loop: fn(arg), between tasks (l->current is NULL); in the trace it is a mark named by the site. */
+void lsrt_call(struct loop *l, struct ls_site *site, void (*fn)(void *), void *arg);
+void lsrt_calls_free(struct loop *l);
 
 /* task.c */
 struct task *lsrt_task_at(struct loop *l, uint32_t index); /* index < l->task_count */

@@ -122,7 +122,7 @@ static void set_name(struct task *t, struct ls_site *site, const char *format, v
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
 {
     struct loop *l = lsrt_loop();
-    if (!l || (l->main && !l->current)) {
+    if (!l || (l->main && !l->current && !l->calling)) {
         lsrt_misuse(EPERM, "ls_spawn: not inside a task");
         return NULL;
     }

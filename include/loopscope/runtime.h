@@ -31,6 +31,7 @@
 #ifndef LOOPSCOPE_RUNTIME_H
 #define LOOPSCOPE_RUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,7 +42,7 @@
 extern "C" {
 #endif
 
-typedef uint64_t ls_ns; /* nanoseconds: a span, or a time on CLOCK_MONOTONIC */
+typedef uint64_t ls_ns; /* nanoseconds: a span, or a time on the loop's clock: CLOCK_MONOTONIC */
 
 #define LS_US    ((ls_ns)1000)
 #define LS_MS    ((ls_ns)1000000)
@@ -55,6 +56,10 @@ struct ls_opts {
     const char *name;  /* of the loop in the trace; NULL: "loop" */
     size_t stack_size; /* of each task, guard page included; 0: 64 KiB */
     uint64_t seed;     /* != 0: ready tasks run in an order that this number decides, to shake out ordering bugs */
+    /* Time stands still while a task runs, and jumps to the next deadline when all wait: a test of an hour takes
+     * milliseconds and goes the same way each time.  A wait for something outside (an fd, a thread, a process, a signal)
+     * takes as long as it does, and that much passes. */
+    bool virtual_time;
 };
 
 /* Runs fn as task "main" on a new loop of this thread, and returns what it returned; -1 and errno (EBUSY: this thread
@@ -74,6 +79,16 @@ struct ls_opts {
 #define ls_sleep_until(time) ls_sleep_at(LS_SITE(__func__), (time))
 #define ls_yield()           ls_yield_at(LS_SITE(__func__))
 
+/* The loop calls fn(arg) at a time, between tasks.  fn must not wait (EPERM); it may spawn, wake, set, put, cancel.  Calls
+ * of the same time come in the order they were asked for.  Those still due when the loop ends are not made.  NULL and
+ * errno: ENOMEM, ECANCELED (the loop is closing).  ls_timer_cancel: -1, ESRCH: it was called or cancelled already.
+ *     struct ls_timer *ls_call_later(ls_ns ns, void (*fn)(void *), void *arg);
+ *     struct ls_timer *ls_call_at(ls_ns time, void (*fn)(void *), void *arg); */
+struct ls_timer; /* a handle; nothing need be done with it */
+#define ls_call_later(ns, fn, arg) ls_call_at_at(LS_SITE(#fn), ls_after(ns), (fn), (arg))
+#define ls_call_at(time, fn, arg)  ls_call_at_at(LS_SITE(#fn), (time), (fn), (arg))
+int ls_timer_cancel(struct ls_timer *timer);
+
 /* Runs fn(arg) on another thread, where it may block.  0: it is over, *ret_result is what it returned (may be NULL; when
  * it is -1, errno is fn's).  -1: this task waits no longer, but fn may still run and its result will be dropped; so what
  * arg points to must outlive fn.  ls_run returns after every fn has.
@@ -83,7 +98,7 @@ struct ls_opts {
 
 struct ls_task *ls_self(void);                  /* the running task; NULL outside.  Not a reference */
 const char *ls_task_name(struct ls_task *task); /* NULL when the handle is not valid */
-ls_ns ls_now(void);                             /* CLOCK_MONOTONIC */
+ls_ns ls_now(void);                             /* the loop's clock; CLOCK_MONOTONIC outside of one */
 ls_ns ls_after(ls_ns ns);                       /* ls_now() + ns, LS_NEVER when that is too far */
 const char *ls_error_text(void);                /* what was wrong with the last handle used wrongly on this thread */
 
@@ -98,6 +113,7 @@ struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const ch
     __attribute__((format(printf, 4, 5)));
 int ls_sleep_at(struct ls_site *site, ls_ns time);
 int ls_yield_at(struct ls_site *site);
+struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void *), void *arg);
 int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
 
 #ifdef __cplusplus

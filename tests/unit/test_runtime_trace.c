@@ -33,8 +33,7 @@ Test(runtime_trace, a_scheduling_point_is_one_switch)
         "new yielder by main\n"
         "main -> a1: task a1 in app\n"
         "a1 -> yielder: yield in yielder\n"
-        "yielder -> loop: yield in yielder\n" /* the fourth: it looks at the clock, and the first poll is due */
-        "loop -> a1: -\n"
+        "yielder -> a1: yield in yielder\n"
         "end a1 ok 1\n"
         "wake main by a1\n"
         "a1 -> yielder: end\n"
