@@ -89,13 +89,6 @@ struct ls_timer; /* a handle; nothing need be done with it */
 #define ls_call_at(time, fn, arg)  ls_call_at_at(LS_SITE(#fn), (time), (fn), (arg))
 int ls_timer_cancel(struct ls_timer *timer);
 
-/* Runs fn(arg) on another thread, where it may block.  0: it is over, *ret_result is what it returned (may be NULL; when
- * it is -1, errno is fn's).  -1: this task waits no longer, but fn may still run and its result will be dropped; so what
- * arg points to must outlive fn.  ls_run returns after every fn has.
- *     int ls_to_thread(ls_fn *fn, void *arg, intptr_t *ret_result, ls_ns deadline); */
-#define ls_to_thread(fn, arg, ret_result, deadline) \
-    ls_to_thread_at(LS_SITE(__func__), (fn), #fn, (arg), (ret_result), (deadline))
-
 struct ls_task *ls_self(void);                  /* the running task; NULL outside.  Not a reference */
 const char *ls_task_name(struct ls_task *task); /* NULL when the handle is not valid */
 ls_ns ls_now(void);                             /* the loop's clock; CLOCK_MONOTONIC outside of one */
@@ -114,13 +107,13 @@ struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const ch
 int ls_sleep_at(struct ls_site *site, ls_ns time);
 int ls_yield_at(struct ls_site *site);
 struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void *), void *arg);
-int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
 
 #ifdef __cplusplus
 }
 #endif
 
 /* The rest of the runtime; each may be included alone. */
+#include <loopscope/file.h>
 #include <loopscope/io.h>
 #include <loopscope/process.h>
 #include <loopscope/stream.h>
