@@ -17,7 +17,7 @@
 #define VIRTUAL_START LS_SEC
 
 _Thread_local struct loop *lsrt_here;
-static _Thread_local char error_text[192];
+static _Thread_local char error_text[512];
 
 struct loop *lsrt_loop(void)
 {

@@ -83,6 +83,7 @@ struct task {
     uint32_t refs;     /* handles out there */
     uint32_t awaiters; /* of them, being awaited */
     uint32_t refused;  /* awaits refused while the loop closes */
+    uint32_t holds;    /* locks it holds; holder.h */
     struct waiter *waiters;
     struct ls_site *site; /* of the spawn */
     const char *cancel_why;
@@ -157,6 +158,9 @@ void lsrt_ready(struct loop *l, struct task *t);
 void lsrt_wake(struct loop *l, struct task *t, int code);
 /* Suspends the running task until lsrt_wake; 0 or errno: the code of the wake, ETIMEDOUT, ECANCELED. */
 int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline);
+/* The same without a deadline, and neither a cancel that was not told yet nor a closing loop keeps it from waiting: for what
+ * must be had, as a lock that is to be given back.  A cancel that comes meanwhile ends it, as any wait. */
+int lsrt_park_anyway(struct loop *l, enum ls_why why, struct on on, struct ls_site *site);
 _Noreturn void lsrt_leave_for_good(struct loop *l); /* the running task is DONE */
 
 /* call.c */

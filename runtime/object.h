@@ -28,6 +28,8 @@ struct object_ops {
     void (*describe)(const struct object *o, char *text, size_t size);
     /* The task that holds it and must give it back, NULL when none does; for ls_dump and LOOPSCOPE_DEBUG=1.  May be NULL. */
     struct task *(*holder)(const struct object *o);
+    /* Task t ended, or was abandoned, and may have held it; holder.h.  May be NULL. */
+    void (*orphaned)(struct loop *l, struct object *o, struct task *t);
 };
 
 struct object {

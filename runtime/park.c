@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "holder.h"
 #include "schedule.h"
 
 void lsrt_ready(struct loop *l, struct task *t)
@@ -50,9 +51,25 @@ static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *s
             lsrt_debug_abandoned(l, self);
         self->state = TASK_ABANDONED;
         l->live--;
+        if (self->holds)
+            lsrt_holder_ended(l, self);
         leave(l, self, LS_WHY_USER, 0, NULL); /* never comes back */
     }
     return ECANCELED;
+}
+
+static inline int park(struct loop *l, struct task *self, enum ls_why why, struct on on, struct ls_site *site)
+{
+    uint32_t outside = WHY_OUTSIDE >> why & 1;
+    l->outside += outside;
+    self->state = TASK_PARKED;
+    self->why = (uint8_t)why;
+    self->on = on;
+    self->since = l->tick;
+    self->code = 0;
+    leave(l, self, why, ls_probe_on() ? probe_target(on) : 0, site);
+    l->outside -= outside;
+    return self->code;
 }
 
 int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline)
@@ -67,16 +84,13 @@ int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *sit
         if (lsrt_timer_add(&l->timers, &self->deadline, deadline))
             return ENOMEM;
     }
-    uint32_t outside = WHY_OUTSIDE >> why & 1;
-    l->outside += outside;
-    self->state = TASK_PARKED;
-    self->why = (uint8_t)why;
-    self->on = on;
-    self->since = l->tick;
-    self->code = 0;
-    leave(l, self, why, ls_probe_on() ? probe_target(on) : 0, site);
-    l->outside -= outside;
-    return self->code;
+    return park(l, self, why, on, site);
+}
+
+int lsrt_park_anyway(struct loop *l, enum ls_why why, struct on on, struct ls_site *site)
+{
+    l->current->at = site;
+    return park(l, l->current, why, on, site);
 }
 
 int ls_yield_at(struct ls_site *site)

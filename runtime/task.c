@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holder.h"
+
 #define INDEX_BITS 24
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
 
@@ -176,6 +178,8 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
     }
     if (l->debug)
         lsrt_debug_end(l, t);
+    if (t->holds)
+        lsrt_holder_ended(l, t);
     if (!t->refs)
         task_free(l, t);
 }

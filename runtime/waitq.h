@@ -12,6 +12,7 @@ struct wait { /* on the stack of the task that waits */
     struct wait *next, **link; /* link NULL: not in a queue */
     struct task *task;
     void *item; /* what is handed over; its meaning is the queue's */
+    int code;   /* what it was served with */
     bool served;
 };
 struct waitq {
@@ -50,16 +51,31 @@ static inline struct wait *waitq_first(struct waitq *q)
         waitq_remove(q, q->first);
     return q->first;
 }
-/* Hands over to the first, which runs soon with code 0; NULL when nobody waits. */
-static inline struct wait *waitq_serve(struct loop *l, struct waitq *q)
+/* How many still wait. */
+static inline size_t waitq_count(struct waitq *q)
+{
+    for (struct wait *w = q->first, *next; w; w = next) {
+        next = w->next;
+        if (w->task->state != TASK_PARKED)
+            waitq_remove(q, w);
+    }
+    return q->count;
+}
+/* Hands over to the first, which runs soon with this code (0: it has what it waited for); NULL when nobody waits. */
+static inline struct wait *waitq_serve_code(struct loop *l, struct waitq *q, int code)
 {
     struct wait *w = waitq_first(q);
     if (w) {
         waitq_remove(q, w);
         w->served = true;
-        lsrt_wake(l, w->task, 0);
+        w->code = code;
+        lsrt_wake(l, w->task, code);
     }
     return w;
+}
+static inline struct wait *waitq_serve(struct loop *l, struct waitq *q)
+{
+    return waitq_serve_code(l, q, 0);
 }
 /* Waits in the queue until served: 0, or errno (ETIMEDOUT, ECANCELED, or the code somebody woke the task with). */
 static inline int waitq_park(struct loop *l, struct waitq *q, struct wait *w, enum ls_why why, struct object *o,
