@@ -78,6 +78,9 @@ FUZZERS := $(call programs,tests/fuzz/*.c)
 TARGETS := $(call programs,tests/targets/*.c)
 TRUTHS  := $(call programs,tests/truth/*.c)
 BENCHES := $(call programs,bench/*.c)
+# Examples with somebody else's library: built by check, not by all.
+FOREIGN     := $(call programs,examples/real/*.c examples/adapters/*.c)
+FOREIGN_CXX := $(patsubst %.cpp,$(B)/%,$(wildcard examples/adapters/*.cpp))
 
 # Tests: Criterion for units; plain programs for races, fuzzers and truth.  A program says in its first lines what it is
 # linked with: "link: -luv".
@@ -95,14 +98,18 @@ TRUTHLIB := $(call objs,$(wildcard tests/truth/lib/*.c),obj)
 $(TRUTHS): $(B)/%: %.c $(TRUTHLIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TRUTHLIB) $(LINK_OWN)
-$(RACES) $(TARGETS): $(B)/%: %.c $(LIBS_OUT)
+$(RACES) $(TARGETS) $(FOREIGN): $(B)/%: %.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
 $(RACES): $(B)/librecord.a
 $(BENCHES): $(B)/%: %.c $(LIBS_OUT) $(B)/librecord.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) -lm $(LINK_OWN)
-test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS)
+ALL_CXXFLAGS = -std=c++20 $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(ALL_CFLAGS))
+$(FOREIGN_CXX): $(B)/%: %.cpp $(LIBS_OUT)
+	@mkdir -p $(@D)
+	$(CXX) $(ALL_CXXFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
+test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS) $(FOREIGN) $(FOREIGN_CXX)
 
 # Installs what is missing first, so the rest is a make of its own, which sees it; on every CPU, unless -j said how many.
 ON_ALL_CPUS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -139,7 +146,7 @@ sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS) $(TARGETS)) $(if $(findstri
 
 # Looking at the source.
 ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \
-         $(wildcard tests/*/*.c tests/*/lib/*.c bench/*.c)
+         $(wildcard examples/*/*.c tests/*/*.c tests/*/lib/*.c bench/*.c)
 lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against the commands
 	scripts/deps lint
 	for cc in gcc clang; do for f in $(ALL_C); do \
