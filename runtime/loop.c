@@ -124,6 +124,7 @@ static void poll_once(struct loop *l)
 {
     if (!l->ready && !l->timers.count && !l->outside && !l->reachable) {
         lsrt_misuse(EDEADLK, "deadlock: every task waits for another task");
+        ls_probe_mark("deadlock", 0, 0); /* `loopscope tree` shows this moment */
         lsrt_wake(l, l->main, EDEADLK);
     }
     struct epoll_event events[EVENTS_A_POLL];

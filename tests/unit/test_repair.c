@@ -43,7 +43,7 @@ static struct store *some_rows(void)
                                       .run = ROW_NULL,
                                       .queue = ROW_NULL,
                                       .wait = ROW_NULL,
-                                      .run_max = ROW_NULL });
+                                      .run_max = ROW_NULL, .run_max_site = ROW_NULL, .queue_max = ROW_NULL });
     for (int64_t i = 1; i <= 100; i++)
         store_step(s, &(struct row_step){
                           .id = i, .task = 1, .loop = 1, .t = i * 1000, .queue = 5, .run = i == 50 ? 2000 : 7 });
@@ -161,7 +161,7 @@ Test(repair, a_file_of_an_earlier_loopscope_is_finished)
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db,
                               "DROP TABLE hold; DROP TABLE member; DROP TABLE allow;"
-                              "ALTER TABLE task DROP COLUMN detached; ALTER TABLE stall DROP COLUMN allowed",
+                              "ALTER TABLE task DROP COLUMN detached; ALTER TABLE task DROP COLUMN queue_max; ALTER TABLE stall DROP COLUMN allowed",
                               NULL, NULL, NULL),
                  SQLITE_OK, "%s", sqlite3_errmsg(db));
     sqlite3_close(db);

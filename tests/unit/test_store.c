@@ -79,7 +79,7 @@ static struct row_task a_task(int64_t id)
                               .run = ROW_NULL,
                               .queue = ROW_NULL,
                               .wait = ROW_NULL,
-                              .run_max = ROW_NULL };
+                              .run_max = ROW_NULL, .run_max_site = ROW_NULL, .queue_max = ROW_NULL };
 }
 
 Test(store, rows_can_be_read_while_it_is_written)

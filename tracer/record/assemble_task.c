@@ -31,7 +31,7 @@ struct task {
     int64_t wait, queue;   /* the first two parts of the open step; ROW_NULL: lost */
     int64_t why, target, wait_site, waker; /* what that wait is or was for */
     int64_t early_t, early_waker;
-    int64_t steps, run_sum, queue_sum, wait_sum, run_max;
+    int64_t steps, run_sum, queue_sum, wait_sum, run_max, run_max_site, queue_max;
 };
 
 struct task_table {
@@ -133,6 +133,7 @@ static struct task *add(struct task_table *tt, const struct runner *on, uint32_t
                         .why = LS_WHY_SPAWN,
                         .target = ROW_NULL,
                         .wait_site = ROW_NULL,
+                        .run_max_site = ROW_NULL,
                         .waker = ROW_NULL };
     if (tt->n++ >= tt->buckets)
         grow(tt);
@@ -177,6 +178,8 @@ static struct row_task row_of(const struct task *k)
         .queue = k->queue_sum,
         .wait = k->wait_sum,
         .run_max = k->run_max,
+        .run_max_site = k->run_max_site,
+        .queue_max = k->queue_max,
     };
 }
 
@@ -201,7 +204,9 @@ static void tell_begin(struct task_table *tt, const struct task *k, const struct
                             .run = ROW_NULL,
                             .queue = ROW_NULL,
                             .wait = ROW_NULL,
-                            .run_max = ROW_NULL };
+                            .run_max = ROW_NULL,
+                            .run_max_site = ROW_NULL,
+                            .queue_max = ROW_NULL };
     tt->sink->task_begin(tt->sink->ctx, &row);
 }
 
@@ -229,8 +234,12 @@ static void tell_step(struct task_table *tt, struct task *k, int64_t loop, int64
     k->run_sum += row.run;
     k->wait_sum += row.wait == ROW_NULL ? 0 : row.wait;
     k->queue_sum += row.queue == ROW_NULL ? 0 : row.queue;
-    if (row.run > k->run_max)
+    if (row.run > k->run_max) {
         k->run_max = row.run;
+        k->run_max_site = k->wait_site;
+    }
+    if (row.queue > k->queue_max) /* ROW_NULL is below everything */
+        k->queue_max = row.queue;
     tt->sink->step(tt->sink->ctx, &row);
 }
 

@@ -15,7 +15,7 @@ struct row_task {
     int64_t id, process, loop, parent, site, t, t_end;
     const char *name, *state, *outcome; /* outcome NULL while alive */
     int64_t error, observed, detached, why, target, wait_site, since;
-    int64_t steps, run, queue, wait, run_max;
+    int64_t steps, run, queue, wait, run_max, run_max_site, queue_max;
 };
 struct row_step { int64_t id, task, loop, t, wait, queue, run, why, target, site, waker; };
 struct row_iteration { int64_t id, loop, t, poll, busy, ready, max_ready, timeout; };

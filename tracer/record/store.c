@@ -43,7 +43,7 @@ static const struct {
     [T_LOOP] = { "loop", "id,thread,kind,name,t,t_end", true },
     [T_TASK] = { "task",
                  "id,process,loop,parent,name,site,t,t_end,state,outcome,error,observed,detached,why,target,wait_site,"
-                 "since,steps,run,queue,wait,run_max",
+                 "since,steps,run,queue,wait,run_max,run_max_site,queue_max",
                  true },
     [T_OBJECT] = { "object", "id,process,kind,name,site,fd,t,t_end", true },
     [T_ALLOW] = { "allow", "id,thread,t,t_end,why", true },
@@ -295,9 +295,9 @@ void store_loop(struct store *s, const struct row_loop *r)
 
 void store_task(struct store *s, const struct row_task *r)
 {
-    put(s, T_TASK, "iiiitiiittiiiiiiiiiiii", r->id, r->process, r->loop, r->parent, r->name, r->site, r->t, r->t_end,
+    put(s, T_TASK, "iiiitiiittiiiiiiiiiiiiii", r->id, r->process, r->loop, r->parent, r->name, r->site, r->t, r->t_end,
         r->state, r->outcome, r->error, r->observed, r->detached, r->why, r->target, r->wait_site, r->since, r->steps,
-        r->run, r->queue, r->wait, r->run_max);
+        r->run, r->queue, r->wait, r->run_max, r->run_max_site, r->queue_max);
     if (r->t_end != ROW_NULL)
         summary_close(s->summary, -r->id);
 }

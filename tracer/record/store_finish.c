@@ -20,6 +20,8 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS lod_lane ON lod(lane, level, t)",
     "CREATE INDEX IF NOT EXISTS hold_object ON hold(object, t)",
     "CREATE INDEX IF NOT EXISTS member_object ON member(object)",
+    "CREATE INDEX IF NOT EXISTS member_task ON member(task)",
+    "CREATE INDEX IF NOT EXISTS step_await ON step(target, t) WHERE why IN (4,5)", /* task, group: who awaited whom */
 };
 
 /* A recording that an earlier loopscope left unfinished has not all the tables and columns. */
@@ -29,15 +31,18 @@ static const char later_tables[] =
     "CREATE TABLE IF NOT EXISTS allow(id INTEGER PRIMARY KEY, thread INT, t INT, t_end INT, why TEXT)";
 static const struct {
     const char *table, *column;
-} later_columns[] = { { "task", "detached INT" }, { "stall", "allowed TEXT" } };
+} later_columns[] = {
+    { "task", "detached INT" }, { "task", "run_max_site INT" }, { "task", "queue_max INT" }, { "stall", "allowed TEXT" }
+};
 
 static const char names[] =
     "UPDATE task SET name = (SELECT function FROM site WHERE site.id = task.site) WHERE name IS NULL";
 
 /* Totals of tasks whose end was not written: only after a recorder that died. */
 static const char totals[] =
-    "UPDATE task SET (steps, run, queue, wait, run_max) ="
-    " (SELECT count(*), coalesce(sum(run),0), coalesce(sum(queue),0), coalesce(sum(wait),0), coalesce(max(run),0)"
+    "UPDATE task SET (steps, run, queue, wait, run_max, queue_max) ="
+    " (SELECT count(*), coalesce(sum(run),0), coalesce(sum(queue),0), coalesce(sum(wait),0), coalesce(max(run),0),"
+    "         coalesce(max(queue),0)"
     "    FROM step WHERE step.task = task.id) WHERE steps IS NULL";
 
 /* Of a loop whose tasks are known: those that were ready meanwhile, each once. */
