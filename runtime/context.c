@@ -1,25 +1,26 @@
-/* context.c - makes a stack that lsrt_switch can go to; and lsrt_switch itself where there is no assembler for it. */
+/* context.c - makes a stack that can be switched to; and lsrt_switch itself where there is no assembler for it. */
 #include "context.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #if (defined __x86_64__ || defined __aarch64__) && !defined LSRT_UCONTEXT
 
-void lsrt_entry(void);
+extern const char lsrt_entry[];
 
-void lsrt_ctx_init(struct ctx *c, char *lo, char *top, void (*fn)(void *), void *arg)
+void lsrt_ctx_init(struct ctx *c, char *lo, char *top, void (*fn)(void))
 {
-    /* The frame that lsrt_switch restores: see the order of its pops. */
 #if defined __x86_64__
-    uint64_t frame[9] = { [3] = (uintptr_t)arg, [4] = (uintptr_t)fn, [6] = (uintptr_t)lsrt_entry };
-    _Static_assert(sizeof frame == 56 + 16, "%rsp is a multiple of 16 at lsrt_entry");
-    c->sp = top - sizeof frame;
+    /* As if lsrt_entry had called fn, which finds the stack as after a call: 8 below a multiple of 16. */
+    c->sp = top - 16 - 8;
+    c->fp = NULL;
+    c->pc = (void *)(uintptr_t)fn;
+    *(const void **)c->sp = lsrt_entry;
 #else
-    uint64_t frame[20] = { [1] = (uintptr_t)lsrt_entry, [2] = (uintptr_t)fn, [3] = (uintptr_t)arg };
+    /* The frame that lsrt_switch restores: see the order of its loads. */
+    uint64_t frame[20] = { [1] = (uintptr_t)lsrt_entry, [2] = (uintptr_t)fn };
     c->sp = top - sizeof frame;
-#endif
     memcpy(c->sp, frame, sizeof frame);
+#endif
 #ifdef LSRT_ASAN
     c->lo = lo;
     c->size = (size_t)(top - lo);
@@ -31,24 +32,14 @@ void lsrt_ctx_init(struct ctx *c, char *lo, char *top, void (*fn)(void *), void 
 
 #include <ucontext.h>
 
-static void begin(unsigned hi, unsigned lo)
+void lsrt_ctx_init(struct ctx *c, char *lo, char *top, void (*fn)(void))
 {
-    void **start = (void **)((uintptr_t)hi << 16 << 16 | lo);
-    ((void (*)(void *))start[0])(start[1]);
-}
-
-void lsrt_ctx_init(struct ctx *c, char *lo, char *top, void (*fn)(void *), void *arg)
-{
-    void **start = (void **)(top - 2 * sizeof(void *));
-    ucontext_t *u = (ucontext_t *)(((uintptr_t)start - sizeof *u) & ~(uintptr_t)63);
-    start[0] = (void *)fn;
-    start[1] = arg;
+    ucontext_t *u = (ucontext_t *)(((uintptr_t)top - sizeof *u) & ~(uintptr_t)63);
     getcontext(u);
     u->uc_stack.ss_sp = lo;
     u->uc_stack.ss_size = (size_t)((char *)u - lo);
     u->uc_link = NULL;
-    uintptr_t p = (uintptr_t)start;
-    makecontext(u, (void (*)(void))begin, 2, (unsigned)(p >> 16 >> 16), (unsigned)p);
+    makecontext(u, fn, 0);
     c->sp = u;
 #ifdef LSRT_ASAN
     c->lo = lo;

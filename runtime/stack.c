@@ -93,6 +93,9 @@ struct stack *lsrt_stack_get(struct stack_pool *p)
     struct stack *s = p->free;
     if (s) {
         p->free = s->next;
+#ifdef LSRT_ASAN
+        __asan_unpoison_memory_region(s->lo, (size_t)(s->hi - s->lo)); /* the last frames of its last task */
+#endif
         return s;
     }
     struct slab *slab = p->slabs;

@@ -1,6 +1,10 @@
 /* switch_aarch64.S - leave one stack and go on on another (AAPCS64): x19-x30 and d8-d15.
  *
- * See switch_x86_64.S for the contract; `br`, not `ret`, for the same reason. */
+ * void lsrt_switch(void **save, void *to): *save = this stack, go on on `to`, which was saved by the same function or made
+ * by lsrt_ctx_init.  `br`, not `ret`: the processor's return predictor would expect the caller of the other stack.
+ *
+ * The CFI is true at every instruction: both stacks have the same frame, so the rules hold before and after sp changes,
+ * and a debugger or the recorder can unwind a suspended stack as well as a running one. */
 #if defined __aarch64__ && !defined LSRT_UCONTEXT
     .text
     .globl lsrt_switch
@@ -88,7 +92,6 @@ lsrt_entry_frame:
     .globl lsrt_entry
     .hidden lsrt_entry
 lsrt_entry:
-    mov x0, x20
     blr x19
     brk #1
     .cfi_endproc

@@ -184,13 +184,13 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
         task_free(l, t);
 }
 
-static void lsrt_task_main(void *arg)
+static void task_main(void)
 {
-    struct task *t = arg;
     ctx_entered();
+    struct loop *l = lsrt_loop();
+    struct task *t = l->current;
     errno = 0;
     intptr_t result = t->fn(t->arg);
-    struct loop *l = lsrt_loop();
     end(l, t, result, errno);
     lsrt_leave_for_good(l);
 }
@@ -201,7 +201,7 @@ void lsrt_task_begin(struct loop *l, struct task *t)
         t->cancelled = true;
         end(l, t, -1, ECANCELED);
     } else if ((t->stack = lsrt_stack_get(&l->stacks))) {
-        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, lsrt_task_main, t);
+        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main);
 #ifdef LSRT_TSAN
         t->ctx.fiber = t->stack->fiber;
 #endif
