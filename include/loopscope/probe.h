@@ -38,6 +38,11 @@ struct ls_site {
     uint32_t id; /* private: set (atomically) when it is first sent */
 };
 #define LS_SITE_INIT(fn) { (fn), __FILE__, __LINE__, 0 }
+#define LS_SITE(function)                                        \
+    (__extension__({                                             \
+        static struct ls_site ls_site_ = LS_SITE_INIT(function); \
+        &ls_site_;                                               \
+    }))
 
 /* 1 while something records.  Read it before preparing arguments that cost something. */
 extern int ls_recording;

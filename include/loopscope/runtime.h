@@ -96,11 +96,6 @@ ls_ns ls_after(ls_ns ns);                       /* ls_now() + ns, LS_NEVER when 
 const char *ls_error_text(void);                /* what was wrong with the last handle used wrongly on this thread */
 
 /* Private part: what the macros call. */
-#define LS_SITE(function)                                        \
-    (__extension__({                                             \
-        static struct ls_site ls_site_ = LS_SITE_INIT(function); \
-        &ls_site_;                                               \
-    }))
 intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_opts *opts);
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
