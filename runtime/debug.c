@@ -120,19 +120,11 @@ void lsrt_debug_allow(struct loop *l, bool begins)
         l->step_began += now - l->allowed_since;
 }
 
-/* Locks that it holds. */
-static void say_held(struct loop *l, struct task *t, const char *when)
+void lsrt_debug_held(struct task *t, struct object *o)
 {
     struct place spawned, made;
-    for (struct object *o = lsrt_object_next(l, 0); o; o = lsrt_object_next(l, o->index + 1))
-        if (o->ops->holder && o->ops->holder(o) == t)
-            say("task '%s' (spawned at %s) %s with %s '%s' (made at %s) still held", t->name, place(&spawned, t->site),
-                when, o->ops->noun, o->name, place(&made, o->site));
-}
-
-void lsrt_debug_end(struct loop *l, struct task *t)
-{
-    say_held(l, t, "ended");
+    say("task '%s' (spawned at %s) %s and still holds %s '%s' (made at %s)", t->name, place(&spawned, t->site),
+        t->state == TASK_ABANDONED ? "was abandoned" : "ended", o->ops->noun, o->name, place(&made, o->site));
 }
 
 static bool error_lost(const struct task *t)
@@ -160,11 +152,10 @@ void lsrt_debug_cancelled(struct loop *l, struct task *t)
             place(&spawned, t->site));
 }
 
-void lsrt_debug_abandoned(struct loop *l, struct task *t)
+void lsrt_debug_abandoned(struct task *t)
 {
     struct place at;
     say("task '%s' goes on awaiting at %s after ls_run's function returned: abandoned", t->name, place(&at, t->at));
-    say_held(l, t, "was abandoned");
 }
 
 void lsrt_debug_loop_end(struct loop *l)

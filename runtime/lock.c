@@ -43,7 +43,8 @@ static void lock_orphaned(struct loop *l, struct object *o, struct task *t)
         return;
     t->holds--;
     holder_tell(o, &k->holder, false);
-    orphan(k, "the end of a task");
+    if (l->debug)
+        lsrt_debug_held(t, o);
     while (waitq_serve_code(l, &k->waiters, EOWNERDEAD))
         ;
 }

@@ -193,6 +193,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
     l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) + 1);
     l->ready_end = &l->ready;
     l->doubt = -1;
+    snprintf(l->name, sizeof l->name, "%s", opts->name ? opts->name : "loop");
     l->seed = opts->seed;
     l->virtual_time = opts->virtual_time;
     l->clock = VIRTUAL_START;
@@ -227,7 +228,10 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
     if (!l)
         return -1;
     lsrt_here = l;
-    ls_probe_loop(opts && opts->name ? opts->name : "loop");
+    l->tid = gettid();
+    l->began = lsrt_now();
+    lsrt_dump_join(l);
+    ls_probe_loop(l->name);
     intptr_t result = -1;
     int error = ENOMEM;
     if (ls_spawn_at(site, fn, arg, "main")) {
@@ -241,6 +245,7 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
     ls_probe_loop_end();
     if (l->debug)
         lsrt_debug_loop_end(l);
+    lsrt_dump_leave(l);
     loop_free(l);
     lsrt_here = NULL;
     if (result == -1)

@@ -89,6 +89,7 @@ struct task {
     const char *cancel_why;
     uint32_t index, generation; /* what a handle is made of */
     uint32_t parent;            /* probe id */
+    uint32_t dumped;            /* number of the ls_dump that showed it last */
     char name[44];              /* kept after its end, for the message about a spent handle */
 };
 
@@ -119,6 +120,10 @@ struct loop {
     bool reachable;   /* another thread may post to this loop at any time */
     uint16_t id;      /* in handles */
     bool closing;
+    char name[32];
+    pid_t tid;
+    ls_ns began;
+    uint32_t dumps; /* how many there were; dump.c */
     uint32_t switch_hook; /* != 0: somebody wants to know of each switch: LSRT_HOOK_DEBUG + tasks that may block */
     const char *allow;    /* of what runs on the loop's own stack; trace.c */
 
@@ -190,6 +195,10 @@ void lsrt_fds_free(struct loop *l);
 void lsrt_pool_collect(struct loop *l);
 void lsrt_pool_free(struct loop *l); /* waits for the jobs that run */
 
+/* dump.c: ls_dump_all finds a loop between these two */
+void lsrt_dump_join(struct loop *l);
+void lsrt_dump_leave(struct loop *l);
+
 /* trace.c */
 void lsrt_allow_switch(struct loop *l, struct task *from, struct task *to);
 
@@ -200,10 +209,10 @@ bool lsrt_debug_wanted(void); /* the environment's answer; for threads without a
 void lsrt_debug_misuse(struct loop *l, const char *text); /* l may be NULL */
 void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to);
 void lsrt_debug_allow(struct loop *l, bool begins);
-void lsrt_debug_end(struct loop *l, struct task *t);       /* it is over */
 void lsrt_debug_free(struct loop *l, struct task *t);      /* its last handle is given back */
 void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's function returned */
-void lsrt_debug_abandoned(struct loop *l, struct task *t);
+void lsrt_debug_abandoned(struct task *t);
+void lsrt_debug_held(struct task *t, struct object *o); /* it is over, or abandoned, and has not given it back */
 void lsrt_debug_loop_end(struct loop *l); /* before its tasks and objects go */
 
 /* The public result of an errno. */

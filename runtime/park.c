@@ -48,7 +48,7 @@ static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *s
     self->cancelled = true;
     if (l->closing && ++self->refused > REFUSALS_MAX) {
         if (l->debug)
-            lsrt_debug_abandoned(l, self);
+            lsrt_debug_abandoned(self);
         self->state = TASK_ABANDONED;
         l->live--;
         if (self->holds)

@@ -176,8 +176,6 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
         if (!g->left || g->failed)
             lsrt_wake(l, g->task, 0);
     }
-    if (l->debug)
-        lsrt_debug_end(l, t);
     if (t->holds)
         lsrt_holder_ended(l, t);
     if (!t->refs)
