@@ -19,6 +19,8 @@ static struct {
     uint32_t tasks, objects;
     char names[64][32]; /* by task id; "loop" is 0 */
     int polls;
+    int marks;        /* 1: they are part of the story; those of a pool come from other threads */
+    uint32_t running; /* task */
     const void *lo, *hi;
 } fake = { .names = { "loop" } };
 
@@ -95,6 +97,7 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
     if (site)
         fake_say(" in %s", site->function);
     fake_say("\n");
+    fake.running = to;
 }
 void ls_probe_wake(uint32_t task, uint32_t waker)
 {
@@ -119,7 +122,7 @@ void ls_probe_members(uint32_t object, const uint32_t ids[], unsigned n)
 }
 void ls_probe_allow(const char *why)
 {
-    (void)why;
+    fake_say("may block: %s\n", why ? why : "no more");
 }
 void ls_probe_wake_late(uint32_t task, uint64_t late_ns)
 {
@@ -148,7 +151,8 @@ uint64_t ls_probe_now(void)
 }
 void ls_probe_mark(const char *name, double value, uint64_t start)
 {
-    (void)name, (void)value, (void)start; /* comes from another thread: not part of the story */
+    if (fake.marks)
+        fake_say("%s %s of %s: %g\n", start ? "span" : "mark", name, fake_name(fake.running), value);
 }
 
 #endif
