@@ -108,6 +108,7 @@ struct loop {
     ls_ns polled;        /* when it was entered, while something records */
     ls_ns late;          /* of the timer that is waking a task: how long it had been due when the loop polled at last */
     uint64_t seed;
+    uint32_t select_turn; /* without a seed: which case select tries first; select.c */
     struct timer_heap timers;
     struct stack_pool stacks;
 
@@ -214,6 +215,14 @@ void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's f
 void lsrt_debug_abandoned(struct task *t);
 void lsrt_debug_held(struct task *t, struct object *o); /* it is over, or abandoned, and has not given it back */
 void lsrt_debug_loop_end(struct loop *l); /* before its tasks and objects go */
+
+/* The next number that the seed gives (xorshift64); only while there is one. */
+static inline uint64_t lsrt_random(struct loop *l)
+{
+    l->seed ^= l->seed << 13;
+    l->seed ^= l->seed >> 7;
+    return l->seed ^= l->seed << 17;
+}
 
 /* The public result of an errno. */
 static inline int lsrt_result(int error)

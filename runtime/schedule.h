@@ -29,15 +29,10 @@ static inline ls_ns clock_read(clockid_t id)
 static inline void ready_add(struct loop *l, struct task *t)
 {
     t->state = TASK_READY;
-    if (LSRT_UNLIKELY(l->seed)) { /* xorshift64 */
-        l->seed ^= l->seed << 13;
-        l->seed ^= l->seed >> 7;
-        l->seed ^= l->seed << 17;
-        if (l->seed & 1 && l->ready) {
-            t->next = l->ready;
-            l->ready = t;
-            return;
-        }
+    if (LSRT_UNLIKELY(l->seed) && lsrt_random(l) & 1 && l->ready) {
+        t->next = l->ready;
+        l->ready = t;
+        return;
     }
     t->next = NULL;
     *l->ready_end = t;

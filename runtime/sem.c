@@ -1,0 +1,86 @@
+/* sem.c - ls_sem: a count of permits, handed over to the first that waits.  Runs on the loop's thread.
+ *
+ * While somebody waits the value is 0: a permit that is released then goes to the first of them. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "sync.h"
+
+struct sem {
+    struct object object;
+    struct waitq waiters;
+    size_t value, bound; /* bound 0: none */
+};
+
+static void sem_describe(const struct object *o, char *text, size_t size)
+{
+    const struct sem *s = (const struct sem *)o;
+    snprintf(text, size, "%zu left, %zu wait", s->value, s->waiters.count);
+}
+
+static const struct object_ops sem_ops = {
+    .kind = LS_OBJECT_SEM, .noun = "semaphore", .size = sizeof(struct sem), .describe = sem_describe
+};
+
+struct ls_sem *ls_sem_new_at(struct ls_site *site, const char *name, size_t value, size_t bound)
+{
+    if (bound && value > bound) {
+        lsrt_misuse(EINVAL, "ls_sem_new: %zu permits, and no more than %zu allowed", value, bound);
+        return NULL;
+    }
+    struct sem *s = lsrt_sync_new(&sem_ops, site, name);
+    if (!s)
+        return NULL;
+    s->value = value;
+    s->bound = bound;
+    return lsrt_object_handle(lsrt_loop(), s);
+}
+
+int ls_sem_acquire_at(struct ls_site *site, struct ls_sem *sem, ls_ns deadline)
+{
+    struct sem *s = lsrt_sync_inside(sem, &sem_ops, "ls_sem_acquire");
+    if (!s)
+        return -1;
+    if (s->value) {
+        s->value--;
+        return 0;
+    }
+    struct wait w;
+    return lsrt_result(waitq_park(lsrt_loop(), &s->waiters, &w, LS_WHY_SEM, &s->object, site, deadline));
+}
+
+int ls_sem_try(struct ls_sem *sem)
+{
+    struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_try");
+    if (!s)
+        return -1;
+    if (!s->value)
+        return lsrt_result(EAGAIN);
+    s->value--;
+    return 0;
+}
+
+int ls_sem_release(struct ls_sem *sem)
+{
+    struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_release");
+    if (!s)
+        return -1;
+    if (s->bound && s->value == s->bound)
+        return lsrt_misuse(EOVERFLOW, "ls_sem_release: semaphore '%s' has all its %zu permits already", s->object.name,
+                           s->bound);
+    if (!waitq_serve(lsrt_loop(), &s->waiters))
+        s->value++;
+    return 0;
+}
+
+ssize_t ls_sem_value(struct ls_sem *sem)
+{
+    struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_value");
+    return s ? (ssize_t)s->value : -1;
+}
+
+int ls_sem_free(struct ls_sem *sem)
+{
+    struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_free");
+    return s ? lsrt_sync_free(s, s->waiters.count, "ls_sem_free") : -1;
+}
