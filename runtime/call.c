@@ -70,9 +70,13 @@ static void call_free(struct loop *l, struct call *call)
 void lsrt_call(struct loop *l, struct ls_site *site, void (*fn)(void *), void *arg)
 {
     uint64_t start = ls_probe_on() ? ls_probe_now() : 0;
+    if (l->debug)
+        lsrt_debug_call(l, NULL);
     l->calling++;
     fn(arg);
     l->calling--;
+    if (l->debug)
+        lsrt_debug_call(l, site);
     if (start)
         ls_probe_mark(site->function, 0, start);
 }

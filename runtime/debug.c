@@ -111,6 +111,25 @@ void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to)
     l->step_from = to ? to->at : NULL;
 }
 
+void lsrt_debug_call(struct loop *l, struct ls_site *site)
+{
+    ls_ns now = real_now();
+    struct place set;
+    if (site && now > l->step_began && now - l->step_began > l->step_limit)
+        say("callback '%s' (set at %s) ran for %" PRIu64 " ms", site->function, place(&set, site),
+            (now - l->step_began) / LS_MS);
+    l->step_began = l->allowed_since = now;
+}
+
+void lsrt_debug_stacks(struct loop *l)
+{
+    if (l->stacks.guard != GUARD_NONE || l->told_of_guards)
+        return;
+    l->told_of_guards = true;
+    say("the kernel gives no more guard pages (vm.max_map_count): an overflow goes unnoticed from stack %zu on",
+        l->stacks.count);
+}
+
 void lsrt_debug_allow(struct loop *l, bool begins)
 {
     ls_ns now = real_now();
@@ -145,17 +164,17 @@ void lsrt_debug_cancelled(struct loop *l, struct task *t)
     struct place spawned, at;
     (void)l;
     if (t->at)
-        say("task '%s' (spawned at %s) was not over when ls_run's function returned: cancelled; it awaited at %s",
-            t->name, place(&spawned, t->site), place(&at, t->at));
+        say("task '%s' (spawned at %s) was not over when main was: cancelled; it waited at %s", t->name,
+            place(&spawned, t->site), place(&at, t->at));
     else
-        say("task '%s' (spawned at %s) was not over when ls_run's function returned: cancelled; it never ran", t->name,
+        say("task '%s' (spawned at %s) was not over when main was: cancelled; it never ran", t->name,
             place(&spawned, t->site));
 }
 
 void lsrt_debug_abandoned(struct task *t)
 {
     struct place at;
-    say("task '%s' goes on awaiting at %s after ls_run's function returned: abandoned", t->name, place(&at, t->at));
+    say("task '%s' goes on awaiting at %s after main is over: abandoned", t->name, place(&at, t->at));
 }
 
 void lsrt_debug_loop_end(struct loop *l)

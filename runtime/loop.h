@@ -131,6 +131,7 @@ struct loop {
     bool debug; /* LOOPSCOPE_DEBUG=1; debug.c.  While it is set, the step that runs: */
     ls_ns step_began, step_limit, allowed_since;
     struct ls_site *step_from;
+    bool told_of_guards;
     unsigned calling; /* inside a callback: current is NULL, what does not wait may be called */
     bool virtual_time;
     ls_ns clock; /* of virtual time */
@@ -209,6 +210,8 @@ void lsrt_debug_init(struct loop *l);
 bool lsrt_debug_wanted(void); /* the environment's answer; for threads without a loop */
 void lsrt_debug_misuse(struct loop *l, const char *text); /* l may be NULL */
 void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to);
+void lsrt_debug_call(struct loop *l, struct ls_site *site); /* a callback begins (NULL), or is over */
+void lsrt_debug_stacks(struct loop *l);                     /* a task has got its stack */
 void lsrt_debug_allow(struct loop *l, bool begins);
 void lsrt_debug_free(struct loop *l, struct task *t);      /* its last handle is given back */
 void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's function returned */

@@ -199,6 +199,8 @@ void lsrt_task_begin(struct loop *l, struct task *t)
         t->cancelled = true;
         end(l, t, -1, ECANCELED);
     } else if ((t->stack = lsrt_stack_get(&l->stacks))) {
+        if (l->debug)
+            lsrt_debug_stacks(l);
         lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main);
 #ifdef LSRT_TSAN
         t->ctx.fiber = t->stack->fiber;
