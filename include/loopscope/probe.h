@@ -5,7 +5,24 @@
  * environment.  All calls are made by the thread they speak about, never block, allocate or fail: when the
  * ring is full the event is dropped and counted.  Ids are 32 bits, unique in the session, 0 = none.
  *
- * One scheduling point costs one timestamp: ls_probe_switch says at once who stops, why, and who runs next. */
+ * One scheduling point costs one timestamp: ls_probe_switch says at once who stops, why, and who runs next.
+ *
+ * An adapter's story (two are in examples/adapters/):
+ *     ls_probe_loop("mine");                                  first: what a thread tells before this is dropped
+ *     id = ls_probe_task_new(parent, site, "name");           ready; 0 while nothing records: ask again when it runs
+ *     for (;;) {
+ *         ls_probe_poll_enter(); n = epoll_wait(...); ls_probe_poll_exit(n, max, timeout);
+ *         ls_probe_wake(id, 0);                               whoever becomes ready, before it runs
+ *         ls_probe_switch(0, LS_WHY_SPAWN, 0, NULL, id);      from the loop: why, target and site say nothing
+ *         ls_probe_switch(id, LS_WHY_FD, fd, site, other);    and so on from one to the next, at last to 0
+ *     }
+ *     ls_probe_task_end(id, ...); ls_probe_switch(id, LS_WHY_END, 0, NULL, 0);
+ *     ls_probe_loop_end();
+ * What is easily missed.  A yield needs no wake.  A task that ends without having run (cancelled) needs no switch.  Where
+ * a library calls back inside its own poll, the poll is over when the first callback begins.  Why a task waits is told
+ * when it stops, and cannot be changed while it waits.  Tasks without a stack of their own need no ls_probe_stack.
+ * Between poll_enter and _exit the preload takes the thread's calls for part of the poll; a poll outside of
+ * ls_probe_loop .. _end it may take for a loop of its own. */
 #ifndef LOOPSCOPE_PROBE_H
 #define LOOPSCOPE_PROBE_H
 
@@ -31,7 +48,8 @@ enum ls_object_kind {
     LS_OBJECT_KINDS
 };
 
-/* A call site: static, made by LS_SITE() at no run-time cost; sent once, then named by id. */
+/* A call site: static, made by LS_SITE() at no run-time cost; sent once, then named by id.  From a language that has its
+ * places at run time: one for each place, that is never moved or freed. */
 struct ls_site {
     const char *function, *file;
     uint32_t line;
@@ -57,7 +75,7 @@ void ls_probe_loop_end(void);
 /* This thread is no loop, but tells something, too: its marks get a lane of their own.  Cheap when it was said before. */
 void ls_probe_thread(void);
 /* Around the call that waits for events: what is between two of them is one iteration.
- * ready: events returned (-1 error), asked: their limit (0 unknown), timeout in ns, -1 = none. */
+ * ready: events returned (-1 error; 1 where only "some" is known), asked: their limit (0 unknown), timeout in ns, -1 = none. */
 void ls_probe_poll_enter(void);
 void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns);
 
@@ -75,7 +93,8 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
 void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to);
 /* `task` became ready; waker: the task that made it so, 0 = the loop (timer, fd). */
 void ls_probe_wake(uint32_t task, uint32_t waker);
-/* By a timer that was due late_ns ago, while the loop was busy: the task counts as ready since then. */
+/* By a timer that was due late_ns ago, while the loop was busy, or by an event that the poll gave late_ns ago, when others
+ * were called back first: the task counts as ready since then. */
 void ls_probe_wake_late(uint32_t task, uint64_t late_ns);
 /* The stack that the current task runs on, so that a stack copy stays inside it; 0, 0 = the thread's own. */
 void ls_probe_stack(const void *lo, const void *hi);
