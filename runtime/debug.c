@@ -148,7 +148,7 @@ void lsrt_debug_held(struct task *t, struct object *o)
 
 static bool error_lost(const struct task *t)
 {
-    return t->result == -1 && !t->observed && !(t->cancelled && t->error == ECANCELED);
+    return t->result == -1 && !t->observed && t->error != ECANCELED;
 }
 
 void lsrt_debug_free(struct loop *l, struct task *t)
@@ -186,7 +186,7 @@ void lsrt_debug_loop_end(struct loop *l)
             continue;
         if (error_lost(t))
             lsrt_debug_free(l, t);
-        else if (!t->observed && !t->cancelled)
+        else if (!t->observed && t->error != ECANCELED)
             say("task '%s' (spawned at %s) was never awaited or detached", t->name, place(&p, t->site));
     }
     for (struct object *o = lsrt_object_next(l, 0); o; o = lsrt_object_next(l, o->index + 1))

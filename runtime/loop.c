@@ -2,6 +2,7 @@
  *
  * A turn: poll, wake what is ready, run tasks until none is ready or the next poll is due.  Tasks switch to one another
  * directly (schedule.h); the loop's own stack only polls.  Everything runs on the loop's thread. */
+#include "more.h"
 #include "schedule.h"
 
 #include <errno.h>
@@ -74,7 +75,7 @@ static int wait_events(struct loop *l, struct epoll_event *events, int64_t timeo
 static int64_t poll_timeout(struct loop *l)
 {
     ls_ns next = lsrt_fd_doubts(l);
-    if (l->ready)
+    if (l->ready || l->done_calls)
         return 0;
     if (l->timers.count && l->timers.at[0].when < next)
         next = l->timers.at[0].when;
@@ -122,7 +123,7 @@ static void fire_timers(struct loop *l)
 
 static void poll_once(struct loop *l)
 {
-    if (!l->ready && !l->timers.count && !l->outside && !l->reachable) {
+    if (!l->ready && !l->timers.count && !l->done_calls && !l->outside && !l->reachable) {
         lsrt_misuse(EDEADLK, "deadlock: every task waits for another task");
         ls_probe_mark("deadlock", 0, 0); /* `loopscope tree` shows this moment */
         lsrt_wake(l, l->main, EDEADLK);
@@ -142,6 +143,8 @@ static void poll_once(struct loop *l)
         else
             lsrt_fd_event(l, events[i].data.u64, events[i].events);
     }
+    if (l->done_calls)
+        lsrt_done_calls_run(l);
     if (l->timers.count)
         fire_timers(l);
 }
@@ -192,6 +195,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
         return NULL;
     l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) + 1);
     l->ready_end = &l->ready;
+    l->done_end = &l->done_calls;
     l->doubt = -1;
     snprintf(l->name, sizeof l->name, "%s", opts->name ? opts->name : "loop");
     l->seed = opts->seed;
@@ -241,6 +245,8 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
         l->closing = true;
         lsrt_task_cancel_all(l);
         run(l);
+        if (l->done_calls)
+            lsrt_done_calls_run(l);
     }
     ls_probe_loop_end();
     if (l->debug)

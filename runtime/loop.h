@@ -10,12 +10,14 @@
 #define LSRT_LOOP_H
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <loopscope/runtime.h>
 
 #include "context.h"
+#include "gate.h"
 #include "stack.h"
 #include "timer.h"
 
@@ -47,28 +49,18 @@ static inline struct on on_fd(int fd)
 
 enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_DONE, TASK_ABANDONED };
 
-/* A task that waits for others: for `left` of them, or for the first that fails. */
-struct gate {
-    struct task *task;
-    size_t left;
-    bool first_failure;
-    struct task *failed;
-};
-/* One of the tasks that a gate waits for; on that task's list, in the memory of the one who waits. */
-struct waiter {
-    struct waiter *next, **link;
-    struct gate *gate;
-};
-
 struct task {
     struct ctx ctx;
     struct task *next;   /* in the ready queue, or in the free list */
     struct stack *stack; /* NULL before its first and after its last run */
     uint8_t state;       /* enum task_state */
     uint8_t why;         /* PARKED: enum ls_why */
-    bool cancel;         /* asked to end, not told yet */
-    bool cancelled;      /* was told */
+    uint16_t cancel;     /* cancels that it was not told yet */
+    uint16_t cancels;    /* all, less what ls_uncancel took back */
+    uint32_t told;       /* how often it was told, ever */
     bool observed;       /* DONE: somebody took its result */
+    bool detached;       /* nobody means to */
+    bool joining;        /* waits for its children, also while the loop closes; group.c */
     int code;            /* PARKED -> READY: 0 or errno of the wait */
     uint32_t probe_id;   /* in the trace, 0: not known there (yet) */
     struct timer_node deadline;
@@ -80,11 +72,19 @@ struct task {
     void *arg;
     intptr_t result;   /* DONE */
     int error;         /* DONE: errno when the result is -1 */
+    uint64_t ended;    /* DONE: the how many-th of its loop */
     uint32_t refs;     /* handles out there */
     uint32_t awaiters; /* of them, being awaited */
+    uint32_t lent;     /* of them, its group's or a callback's: nobody may spend them */
     uint32_t refused;  /* awaits refused while the loop closes */
     uint32_t holds;    /* locks it holds; holder.h */
-    struct waiter *waiters;
+    struct waiter *waiters; /* who waits for it, the last first; gate.c */
+    struct gate *gate;      /* PARKED: what it waits for, when that is tasks */
+    struct scope *scopes;   /* its open timeouts, the innermost first; timeout.c */
+    struct more *more;      /* NULL: as most tasks; more.h */
+    struct locals *locals;  /* NULL: none; local.c */
+    struct group *group;    /* that it belongs to; group.c */
+    struct task *group_next, **group_link;
     struct ls_site *site; /* of the spawn */
     const char *cancel_why;
     uint32_t index, generation; /* what a handle is made of */
@@ -117,6 +117,9 @@ struct loop {
     struct task *free;
     struct task *main;
     uint32_t live;    /* tasks that are not over */
+    uint64_t ends;    /* tasks that are, ever */
+    uint32_t cancel_pass; /* gate.h */
+    struct done_call *done_calls, **done_end; /* of tasks that are over: due now; done.c */
     uint32_t outside; /* tasks that something outside may wake: an fd, a thread; see WHY_OUTSIDE in schedule.h */
     bool reachable;   /* another thread may post to this loop at any time */
     uint16_t id;      /* in handles */
@@ -176,16 +179,28 @@ void lsrt_call(struct loop *l, struct ls_site *site, void (*fn)(void *), void *a
 void lsrt_calls_free(struct loop *l);
 
 /* task.c */
+/* A new task, in no queue yet and not in the trace; NULL and errno. */
+struct task *lsrt_task_new(struct loop *l, struct ls_site *site, ls_fn *fn, void *arg, const char *format, va_list ap);
 struct task *lsrt_task_at(struct loop *l, uint32_t index); /* index < l->task_count */
 /* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
 struct task *lsrt_task_of(struct loop *l, struct ls_task *handle, const char *call);
 void lsrt_task_unref(struct loop *l, struct task *t);
-void lsrt_task_cancel(struct loop *l, struct task *t, const char *why); /* cancel.c */
 void lsrt_task_begin(struct loop *l, struct task *t); /* its first run is next: gives it a stack, or ends it */
-void lsrt_task_cancel_all(struct loop *l);
 void lsrt_tasks_free(struct loop *l);
 struct ls_task *lsrt_task_handle(struct loop *l, struct task *t);
 uint32_t lsrt_task_probe_id(struct task *t); /* 0 for NULL */
+
+static inline bool lsrt_task_cancelled(const struct task *t)
+{
+    return t->state == TASK_DONE && t->result == -1 && t->error == ECANCELED;
+}
+
+/* cancel.c */
+void lsrt_task_cancel(struct loop *l, struct task *t, const char *why); /* or what it waits for */
+void lsrt_task_cancel_all(struct loop *l);
+void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why);
+/* Takes a cancel of the running task back that was made when `told` was as given; true: it was told since. */
+bool lsrt_task_uncancel(struct task *t, uint32_t told);
 
 /* fd.c */
 void lsrt_fd_event(struct loop *l, uint64_t data, uint32_t events);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "holder.h"
+#include "more.h"
 #include "schedule.h"
 
 void lsrt_ready(struct loop *l, struct task *t)
@@ -44,8 +45,8 @@ void lsrt_leave_for_good(struct loop *l)
 /* The running task was cancelled, or the loop is closing: it is told so instead of waiting. */
 static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *self)
 {
-    self->cancel = false;
-    self->cancelled = true;
+    self->cancel = 0;
+    self->told++;
     if (l->closing && ++self->refused > REFUSALS_MAX) {
         if (l->debug)
             lsrt_debug_abandoned(self);
@@ -53,6 +54,8 @@ static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *s
         l->live--;
         if (self->holds)
             lsrt_holder_ended(l, self);
+        if (self->group)
+            lsrt_group_left(l, self);
         leave(l, self, LS_WHY_USER, 0, NULL); /* never comes back */
     }
     return ECANCELED;
@@ -76,7 +79,7 @@ int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *sit
 {
     struct task *self = l->current;
     self->at = site;
-    if (LSRT_UNLIKELY(self->cancel || l->closing))
+    if (LSRT_UNLIKELY(self->cancel || l->closing) && !(self->joining && !self->cancel))
         return refuse(l, self);
     if (deadline != LS_NEVER) {
         if (deadline <= lsrt_now())

@@ -3,6 +3,7 @@
  * A handle is a number (loop, generation, index), not an address: one that is spent, made up or from another thread is
  * found out by comparing, and never followed. */
 #include "loop.h"
+#include "more.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -65,7 +66,7 @@ uint32_t lsrt_task_probe_id(struct task *t)
     return t->probe_id;
 }
 
-static struct task *task_new(struct loop *l)
+static struct task *task_alloc(struct loop *l)
 {
     struct task *t = l->free;
     if (t) {
@@ -121,6 +122,28 @@ static void set_name(struct task *t, struct ls_site *site, const char *format, v
     }
 }
 
+struct task *lsrt_task_new(struct loop *l, struct ls_site *site, ls_fn *fn, void *arg, const char *format, va_list ap)
+{
+    if (l->closing) {
+        errno = ECANCELED;
+        return NULL;
+    }
+    struct task *t = task_alloc(l);
+    if (!t) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    uint32_t index = t->index, generation = t->generation;
+    *t = (struct task){ .fn = fn, .arg = arg, .site = site, .refs = 1, .index = index, .generation = generation };
+    set_name(t, site, format, ap);
+    if (l->current && l->current->locals)
+        t->locals = lsrt_locals_share(l->current->locals);
+    l->live++;
+    if (ls_probe_on())
+        t->parent = lsrt_task_probe_id(l->current);
+    return t;
+}
+
 struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const char *name, ...)
 {
     struct loop *l = lsrt_loop();
@@ -128,28 +151,16 @@ struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const ch
         lsrt_misuse(EPERM, "ls_spawn: not inside a task");
         return NULL;
     }
-    if (l->closing) {
-        errno = ECANCELED;
-        return NULL;
-    }
-    struct task *t = task_new(l);
-    if (!t) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    uint32_t index = t->index, generation = t->generation;
-    *t = (struct task){ .fn = fn, .arg = arg, .site = site, .refs = 1, .index = index, .generation = generation };
     va_list ap;
     va_start(ap, name);
-    set_name(t, site, name, ap);
+    struct task *t = lsrt_task_new(l, site, fn, arg, name, ap);
     va_end(ap);
+    if (!t)
+        return NULL;
     if (!l->main)
         l->main = t;
-    l->live++;
-    if (ls_probe_on()) {
-        t->parent = lsrt_task_probe_id(l->current);
+    if (ls_probe_on())
         t->probe_id = ls_probe_task_new(t->parent, site, t->name);
-    }
     lsrt_ready(l, t);
     return lsrt_task_handle(l, t);
 }
@@ -161,23 +172,20 @@ static void end(struct loop *l, struct task *t, intptr_t result, int error)
     t->result = result;
     t->error = failed ? error : 0;
     t->state = TASK_DONE;
+    t->ended = ++l->ends;
     l->live--;
     if (ls_probe_on()) {
-        enum ls_outcome outcome = !failed                              ? LS_OUTCOME_OK
-                                  : t->cancelled && error == ECANCELED ? LS_OUTCOME_CANCELLED
-                                                                       : LS_OUTCOME_ERROR;
+        enum ls_outcome outcome = !failed                  ? LS_OUTCOME_OK
+                                  : lsrt_task_cancelled(t) ? LS_OUTCOME_CANCELLED
+                                                           : LS_OUTCOME_ERROR;
         ls_probe_task_end(lsrt_task_probe_id(t), outcome, failed ? error : result);
     }
-    for (struct waiter *w = t->waiters; w; w = w->next) {
-        struct gate *g = w->gate;
-        g->left--;
-        if (failed && g->first_failure && !g->failed)
-            g->failed = t;
-        if (!g->left || g->failed)
-            lsrt_wake(l, g->task, 0);
-    }
+    if (t->waiters)
+        lsrt_gates_open(l, t);
     if (t->holds)
         lsrt_holder_ended(l, t);
+    if (t->more || t->group || t->locals)
+        lsrt_task_over(l, t);
     if (!t->refs)
         task_free(l, t);
 }
@@ -189,16 +197,18 @@ static void task_main(void)
     struct task *t = l->current;
     errno = 0;
     intptr_t result = t->fn(t->arg);
-    end(l, t, result, errno);
+    int error = errno;
+    if (t->more || t->scopes)
+        lsrt_task_cleanup(l, t);
+    end(l, t, result, error);
     lsrt_leave_for_good(l);
 }
 
 void lsrt_task_begin(struct loop *l, struct task *t)
 {
-    if (t->cancel) {
-        t->cancelled = true;
+    if (t->cancel)
         end(l, t, -1, ECANCELED);
-    } else if ((t->stack = lsrt_stack_get(&l->stacks))) {
+    else if ((t->stack = lsrt_stack_get(&l->stacks))) {
         if (l->debug)
             lsrt_debug_stacks(l);
         lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main);
@@ -211,6 +221,9 @@ void lsrt_task_begin(struct loop *l, struct task *t)
 
 void lsrt_tasks_free(struct loop *l)
 {
+    lsrt_done_calls_free(l->done_calls);
+    for (uint32_t i = 0; i < l->task_count; i++)
+        lsrt_more_free(lsrt_task_at(l, i));
     for (uint32_t i = 0; i < l->chunk_count; i++)
         free(l->chunks[i]);
     free(l->chunks);

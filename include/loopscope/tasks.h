@@ -82,9 +82,10 @@ int ls_result(struct ls_task *task, intptr_t *ret_result);  /* as ls_await's; -1
 
 /* Calls fn on the loop soon after the task is over (at once, when it is), in the order of these calls.  The handle is valid
  * in fn, for ls_result and the like; fn must not wait.  ls_off_done takes the first such pair back: ESRCH when there is
- * none, or it is about to be called. */
+ * none, or it is about to be called.
+ *     int ls_on_done(struct ls_task *task, ls_done_fn *fn, void *arg); */
 typedef void ls_done_fn(struct ls_task *task, void *arg);
-int ls_on_done(struct ls_task *task, ls_done_fn *fn, void *arg);
+#define ls_on_done(task, fn, arg) ls_on_done_at(LS_SITE(#fn), (task), (fn), (arg))
 int ls_off_done(struct ls_task *task, ls_done_fn *fn, void *arg);
 
 /* Clean-up of this task: fn runs in it when its function has returned, for whatever reason, last deferred first; the
@@ -180,6 +181,7 @@ int ls_wait_at(struct ls_site *site, struct ls_task *const tasks[], size_t n, en
                ls_ns deadline);
 int ls_next_done_at(struct ls_site *site, struct ls_task *tasks[], size_t n, size_t *ret_index, intptr_t *ret_result,
                     ls_ns deadline);
+int ls_on_done_at(struct ls_site *site, struct ls_task *task, ls_done_fn *fn, void *arg);
 struct ls_group *ls_group_open_at(struct ls_site *site, const char *name);
 struct ls_task *ls_group_spawn_at(struct ls_site *site, struct ls_group *group, ls_fn *fn, void *arg, const char *name, ...)
     __attribute__((format(printf, 5, 6)));

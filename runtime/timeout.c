@@ -1,0 +1,122 @@
+/* timeout.c - scopes in which a task has until a deadline.  Runs on the loop's thread.
+ *
+ * A scope lies in the caller's `struct ls_timeout`; a task's open ones are a list, so that one that is not open, or is
+ * another task's, is found out by comparing.  Its expiry is a cancel of the task, and its end takes that cancel back: if
+ * then no more cancels are left than there were at the begin, the expiry was all that happened. */
+#include <errno.h>
+
+#include "loop.h"
+#include "more.h"
+
+struct scope {
+    struct timer_node node; /* first */
+    struct task *task;
+    struct scope *outer;
+    uint32_t told;    /* the task's, when it expired */
+    uint16_t cancels; /* the task's, at the begin */
+    bool expired;
+};
+_Static_assert(sizeof(struct scope) <= sizeof(struct ls_timeout), "a scope lies in the user's struct");
+_Static_assert(_Alignof(struct scope) <= _Alignof(struct ls_timeout), "as above");
+
+static void expire(struct loop *l, struct scope *s)
+{
+    s->expired = true;
+    s->told = s->task->told;
+    lsrt_task_cancel(l, s->task, "a timeout expired");
+}
+
+static void fire(struct loop *l, struct timer_node *n)
+{
+    expire(l, (struct scope *)(void *)n);
+}
+
+static int arm(struct loop *l, struct scope *s, ls_ns deadline)
+{
+    if (deadline == LS_NEVER)
+        return 0;
+    if (deadline > lsrt_now())
+        return lsrt_timer_add(&l->timers, &s->node, deadline);
+    expire(l, s);
+    return 0;
+}
+
+/* The open scope of the running task that lies there; NULL after setting errno and the error text. */
+static struct scope *scope_of(struct loop *l, const struct ls_timeout *scope, const char *call)
+{
+    struct scope *s = l->current->scopes;
+    while (s && (const void *)s != (const void *)scope)
+        s = s->outer;
+    if (!s)
+        lsrt_misuse(EINVAL, "%s: not an open timeout of task '%s'", call, l->current->name);
+    return s;
+}
+
+int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline)
+{
+    struct loop *l = lsrt_inside("ls_timeout_begin");
+    if (!l)
+        return -1;
+    if (!scope)
+        return lsrt_misuse(EINVAL, "ls_timeout_begin: the timeout is NULL");
+    struct task *t = l->current;
+    struct scope *s = (struct scope *)(void *)scope;
+    for (struct scope *u = t->scopes; u; u = u->outer)
+        if (u == s)
+            return lsrt_misuse(EBUSY, "ls_timeout_begin: this timeout of task '%s' was begun already", t->name);
+    *s = (struct scope){ .node.fire = fire, .task = t, .outer = t->scopes, .cancels = t->cancels };
+    int error = arm(l, s, deadline);
+    if (error)
+        return lsrt_result(error);
+    t->scopes = s;
+    return 0;
+}
+
+int ls_timeout_reschedule(struct ls_timeout *scope, ls_ns deadline)
+{
+    struct loop *l = lsrt_inside("ls_timeout_reschedule");
+    struct scope *s = l ? scope_of(l, scope, "ls_timeout_reschedule") : NULL;
+    if (!s)
+        return -1;
+    if (s->expired)
+        return lsrt_result(EALREADY);
+    lsrt_timer_remove(&l->timers, &s->node);
+    return lsrt_result(arm(l, s, deadline));
+}
+
+/* The innermost; true: it has interrupted the task, and nobody else has. */
+static bool end(struct loop *l, struct task *t)
+{
+    struct scope *s = t->scopes;
+    t->scopes = s->outer;
+    if (!s->expired) {
+        lsrt_timer_remove(&l->timers, &s->node);
+        return false;
+    }
+    return lsrt_task_uncancel(t, s->told) && t->cancels <= s->cancels;
+}
+
+int ls_timeout_end(struct ls_timeout *scope)
+{
+    struct loop *l = lsrt_inside("ls_timeout_end");
+    struct scope *s = l ? scope_of(l, scope, "ls_timeout_end") : NULL;
+    if (!s)
+        return -1;
+    struct task *t = l->current;
+    while (t->scopes != s) /* begun after it, and left without an end */
+        end(l, t);
+    return lsrt_result(end(l, t) ? ETIMEDOUT : 0);
+}
+
+int ls_timeout_expired(const struct ls_timeout *scope)
+{
+    struct loop *l = lsrt_inside("ls_timeout_expired");
+    struct scope *s = l ? scope_of(l, scope, "ls_timeout_expired") : NULL;
+    return s ? s->expired : -1;
+}
+
+void lsrt_scopes_end(struct loop *l, struct task *t)
+{
+    while (t->scopes)
+        end(l, t);
+}
