@@ -27,7 +27,9 @@ static inline bool holder_is_over(const struct holder *h)
 /* Its name, as long as it is known. */
 static inline const char *holder_name(const struct holder *h)
 {
-    return h->task->generation == h->generation ? h->task->name : "a task that is over";
+    const struct task *t = h->task;
+    bool known = t->generation == h->generation || (t->state == TASK_FREE && t->generation == h->generation + 1);
+    return known ? t->name : "a task that is over";
 }
 /* Tells the trace, or takes it back. */
 static inline void holder_tell(struct object *o, struct holder *h, bool waited_for)
