@@ -14,6 +14,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "inbox.h"
+#include "pool.h"
+
 #define EVENTS_A_POLL 256
 #define VIRTUAL_START LS_SEC
 
@@ -138,10 +141,13 @@ static void poll_once(struct loop *l)
     l->dispatched = 0;
     l->tick = l->virtual_time ? l->clock : clock_read(CLOCK_MONOTONIC_COARSE);
     for (int i = 0; i < n; i++) {
-        if (events[i].data.u64 == LSRT_POOL_EVENT)
-            lsrt_pool_collect(l);
+        uint64_t data = events[i].data.u64;
+        if (data == LSRT_INBOX_EVENT)
+            lsrt_inbox_drain(l);
+        else if (data & LSRT_OBJECT_EVENT)
+            lsrt_object_event(l, data, events[i].events);
         else
-            lsrt_fd_event(l, events[i].data.u64, events[i].events);
+            lsrt_fd_event(l, data, events[i].events);
     }
     if (l->done_calls)
         lsrt_done_calls_run(l);
@@ -175,7 +181,7 @@ static void run(struct loop *l)
 
 static void loop_free(struct loop *l)
 {
-    lsrt_pool_free(l);
+    lsrt_pools_free(l);
     lsrt_objects_free(l);
     lsrt_fds_free(l);
     lsrt_stack_pool_free(&l->stacks);
@@ -249,6 +255,10 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
             lsrt_done_calls_run(l);
     }
     ls_probe_loop_end();
+    l->closing = true;
+    lsrt_pools_join(l);
+    lsrt_inbox_close(l);
+    lsrt_remotes_end(l);
     if (l->debug)
         lsrt_debug_loop_end(l);
     lsrt_dump_leave(l);

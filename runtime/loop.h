@@ -96,6 +96,8 @@ struct task {
 #define TASKS_A_CHUNK 64 /* tasks are never moved */
 
 struct fd_state;
+struct inbox;
+struct remote;
 struct pool;
 struct object_table;
 
@@ -145,7 +147,9 @@ struct loop {
     size_t fd_count;
     int doubt; /* first of the fds whose registration is to be checked, -1 none; fd.c */
     ls_ns doubt_due;
-    struct pool *pool; /* made when first needed, pool.c */
+    struct inbox *inbox;          /* made when first needed, inbox.c */
+    struct remote *remotes;       /* calls from other threads that are not over, post.c */
+    struct pool *pool, *pools;    /* made when first needed, pool.c */
     struct object_table *objects; /* made when first needed, object.c */
     struct call_table *calls;     /* made when first needed, call.c */
 };
@@ -207,14 +211,12 @@ void lsrt_fd_event(struct loop *l, uint64_t data, uint32_t events);
 ls_ns lsrt_fd_doubts(struct loop *l); /* checks the doubts that are due; when to come back, or LS_NEVER */
 void lsrt_fds_free(struct loop *l);
 
-/* pool.c */
-#define LSRT_POOL_EVENT UINT64_MAX /* data of the epoll event: jobs are done */
-void lsrt_pool_collect(struct loop *l);
-void lsrt_pool_free(struct loop *l); /* waits for the jobs that run */
-
 /* dump.c: ls_dump_all finds a loop between these two */
 void lsrt_dump_join(struct loop *l);
 void lsrt_dump_leave(struct loop *l);
+
+/* post.c */
+void lsrt_remotes_end(struct loop *l); /* no answer comes any more */
 
 /* trace.c */
 void lsrt_allow_switch(struct loop *l, struct task *from, struct task *to);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "loop.h"
 
@@ -113,6 +114,20 @@ uint32_t lsrt_object_probe_id(struct object *o)
     if (!o->probe_id)
         o->probe_id = ls_probe_object_new(o->ops->kind, o->name, o->site, -1);
     return o->probe_id;
+}
+
+int lsrt_object_watch(struct loop *l, const struct object *o, int fd, uint32_t events)
+{
+    struct epoll_event e = { .events = events,
+                             .data.u64 = (uint64_t)o->generation << 32 | LSRT_OBJECT_EVENT | o->index };
+    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) ? errno : 0;
+}
+
+void lsrt_object_event(struct loop *l, uint64_t data, uint32_t events)
+{
+    const struct seat *seat = &l->objects->seats[data & INDEX_MASK];
+    if (seat->object && seat->generation == data >> 32) /* not one that went a moment ago */
+        seat->object->ops->event(l, seat->object, events);
 }
 
 struct object *lsrt_object_next(struct loop *l, uint32_t index)

@@ -24,6 +24,8 @@ struct object_ops {
     /* What is left to do when the object goes: by its free function, or by the end of its loop.  It must wake nobody that
      * is not parked on it, and not wait.  May be NULL. */
     void (*destroy)(struct loop *l, struct object *o);
+    /* What it watches (lsrt_object_watch) is ready.  On the loop's own stack: it must not wait. */
+    void (*event)(struct loop *l, struct object *o, uint32_t events);
     /* Its state in a few words for ls_dump, "held by 'writer', 2 wait".  May be NULL. */
     void (*describe)(const struct object *o, char *text, size_t size);
     /* The task that holds it and must give it back, NULL when none does; for ls_dump and LOOPSCOPE_DEBUG=1.  May be NULL. */
@@ -48,6 +50,10 @@ void *lsrt_object_handle(struct loop *l, const void *object);
 void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call);
 /* Its id in the trace, told there at the first use; call it only while ls_probe_on(). */
 uint32_t lsrt_object_probe_id(struct object *o);
+/* Has the loop's epoll watch an fd (events as for epoll_ctl) for the object, until it is closed.  0 or errno. */
+int lsrt_object_watch(struct loop *l, const struct object *o, int fd, uint32_t events);
+#define LSRT_OBJECT_EVENT (1ull << 31) /* in the data of its epoll events; an fd's number is below */
+void lsrt_object_event(struct loop *l, uint64_t data, uint32_t events);
 /* The living objects in turn: start with 0 and go on with the index + 1 of the last; NULL: no more. */
 struct object *lsrt_object_next(struct loop *l, uint32_t index);
 void lsrt_objects_free(struct loop *l);

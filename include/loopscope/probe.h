@@ -112,6 +112,8 @@ void ls_probe_allow(const char *why);
 /* A point (start == 0) or a span on this thread's timeline.  ls_probe_now() gives `start`. */
 uint64_t ls_probe_now(void);
 void ls_probe_mark(const char *name, double value, uint64_t start);
+/* The same for what this thread did for a task of another one. */
+void ls_probe_mark_for(uint32_t task, const char *name, double value, uint64_t start);
 
 /* The check comes first and inline, so that a probe costs a load and a branch while nothing records; arguments are
  * not evaluated then.  (ls_probe_wake)(t, w) calls the function itself. */
@@ -139,6 +141,8 @@ void ls_probe_mark(const char *name, double value, uint64_t start);
 #define ls_probe_finish(task, outcome, result, woken, observed, to) \
     (ls_probe_on() ? ls_probe_finish(task, outcome, result, woken, observed, to) : (void)0)
 #define ls_probe_mark(name, value, start)       (ls_probe_on() ? ls_probe_mark(name, value, start) : (void)0)
+#define ls_probe_mark_for(task, name, value, start) \
+    (ls_probe_on() ? ls_probe_mark_for(task, name, value, start) : (void)0)
 #endif
 
 #ifdef __cplusplus

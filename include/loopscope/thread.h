@@ -15,7 +15,7 @@ extern "C" {
  * after every fn has.  In the trace: the wait, the job as a span on its thread's lane, and the length of the queue.
  *     int ls_to_thread(ls_fn *fn, void *arg, intptr_t *ret_result, ls_ns deadline); */
 #define ls_to_thread(fn, arg, ret_result, deadline) \
-    ls_to_thread_at(LS_SITE(__func__), (fn), #fn, (arg), (ret_result), (deadline))
+    ls_pool_run_at(LS_SITE(__func__), NULL, (fn), #fn, (arg), NULL, (ret_result), (deadline))
 
 /* Pools of their own, for work that must not wait behind other work, or not run all at once: a pool of one thread runs
  * its jobs one after the other, in the order of their asking.  Threads start when jobs need them, `threads` at most
@@ -59,7 +59,6 @@ struct ls_loop *ls_loop_self(void);
     ls_run_threadsafe_at(LS_SITE(#fn), LS_SITE(__func__), (loop), (fn), (arg), (ret_result), (deadline))
 
 /* Private part: what the macros call. */
-int ls_to_thread_at(struct ls_site *site, ls_fn *fn, const char *name, void *arg, intptr_t *ret_result, ls_ns deadline);
 struct ls_pool *ls_pool_new_at(struct ls_site *site, const char *name, unsigned threads);
 int ls_pool_run_at(struct ls_site *site, struct ls_pool *pool, ls_fn *fn, const char *name, void *arg, ls_drop_fn *drop,
                    intptr_t *ret_result, ls_ns deadline);

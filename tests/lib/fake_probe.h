@@ -154,5 +154,9 @@ void ls_probe_mark(const char *name, double value, uint64_t start)
     if (fake.marks)
         fake_say("%s %s of %s: %g\n", start ? "span" : "mark", name, fake_name(fake.running), value);
 }
+void ls_probe_mark_for(uint32_t task, const char *name, double value, uint64_t start)
+{
+    (void)task, (void)name, (void)value, (void)start;
+}
 
 #endif

@@ -271,15 +271,21 @@ uint64_t ls_probe_now(void)
     return probe_process.arena ? probe_now() : 0;
 }
 
-void ls_probe_mark(const char *name, double value, uint64_t start)
+void ls_probe_mark_for(uint32_t task, const char *name, double value, uint64_t start)
 {
     struct probe_self *s = &probe_self;
     if (!probe_ready(s))
         return;
     ticks_t now = probe_now();
-    struct ls_event event = { .time = start ? start : now, .kind = EV_MARK };
-    event.id = (uint32_t)atomic_load_explicit(&s->slot->task, memory_order_relaxed); /* our own store */
+    struct ls_event event = { .time = start ? start : now, .kind = EV_MARK, .id = task };
     event.a = start && now > start ? now - start : 0;
     memcpy(&event.b, &value, sizeof(value));
     ring_push_text(s, event, name, text_length(name));
+}
+
+void ls_probe_mark(const char *name, double value, uint64_t start)
+{
+    struct probe_self *s = &probe_self;
+    if (probe_ready(s)) /* the task is our own store */
+        ls_probe_mark_for((uint32_t)atomic_load_explicit(&s->slot->task, memory_order_relaxed), name, value, start);
 }
