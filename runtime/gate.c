@@ -5,14 +5,14 @@
 #include <stdio.h>
 
 #include "group.h"
+#include "holder.h"
 #include "loop.h"
 #include "object.h"
 
 #define SEARCH_STEPS 256 /* a longer circle is found by the loop, when nothing is left to run */
 #define SEARCH_WIDTH 32
 
-/* The tasks that t cannot go on without, at most `room` of them. */
-static size_t needs(const struct task *t, struct task *ret[], size_t room)
+size_t lsrt_task_needs(const struct task *t, struct task *ret[], size_t room)
 {
     size_t count = 0;
     if (t->state != TASK_PARKED)
@@ -23,6 +23,8 @@ static size_t needs(const struct task *t, struct task *ret[], size_t room)
             ret[count++] = g->member[i].target;
     for (struct task *u = t->joining ? lsrt_group_first(t) : NULL; u && count < room; u = u->group_next)
         ret[count++] = u;
+    if (!lsrt_has_end(t) && count < room && (ret[count] = lsrt_holder_of(t->on)))
+        count++;
     return count;
 }
 
@@ -34,7 +36,7 @@ int lsrt_gate_deadlock(struct loop *l, struct task *t, const char *call)
         struct task *u = todo[--count];
         if (u == self)
             return lsrt_misuse(EDEADLK, "%s: task '%s' would wait for itself through '%s'", call, self->name, t->name);
-        count += needs(u, todo + count, SEARCH_WIDTH - count);
+        count += lsrt_task_needs(u, todo + count, SEARCH_WIDTH - count);
     }
     return 0;
 }

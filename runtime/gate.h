@@ -50,6 +50,8 @@ void lsrt_gate_unlink(struct gate *g);
 void lsrt_gates_open(struct loop *l, struct task *t);
 /* 0, or -1, EDEADLK: t waits for the running task, as far as a search of reasonable length can see. */
 int lsrt_gate_deadlock(struct loop *l, struct task *t, const char *call);
+/* The tasks that t cannot go on without, at most `room` of them: awaited ones, or the holder of a lock. */
+size_t lsrt_task_needs(const struct task *t, struct task *ret[], size_t room);
 /* Takes the result of a task that is over; the handle is spent. */
 intptr_t lsrt_task_take(struct loop *l, struct task *t);
 

@@ -5,18 +5,40 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The one task that has to do something before a wait on `on` can end; NULL: it may be anybody. */
-static struct task *waits_for(struct on on)
+#include "gate.h"
+
+#define LOOK_AT 64 /* tasks; a longer circle is found by the loop, when nothing is left to run */
+
+/* The tasks that a wait needs, and those that they need, and so on: a row, each with the place of the one it came from. */
+struct search {
+    struct task *task[LOOK_AT];
+    int from[LOOK_AT];
+    int count;
+};
+
+static void search_add(struct search *s, struct task *t, int from)
 {
-    if (on.kind == ON_TASK)
-        return on.task;
-    return on.kind == ON_OBJECT && on.object->ops->holder ? on.object->ops->holder(on.object) : NULL;
+    for (int i = 0; i < s->count; i++)
+        if (s->task[i] == t)
+            return;
+    if (s->count == LOOK_AT)
+        return;
+    s->task[s->count] = t;
+    s->from[s->count++] = from;
 }
 
-/* What a task that is parked for good waits for. */
-static struct on parked_on(const struct task *t)
+/* The place of `self` in the row, -1: it is not there. */
+static int search_for(struct search *s, const struct task *self)
 {
-    return t->state == TASK_PARKED && !t->deadline.place ? t->on : on_nothing();
+    for (int i = 0; i < s->count; i++) {
+        if (s->task[i] == self)
+            return i;
+        struct task *needed[LOOK_AT];
+        size_t n = lsrt_has_end(s->task[i]) ? 0 : lsrt_task_needs(s->task[i], needed, LOOK_AT);
+        for (size_t k = 0; k < n; k++)
+            search_add(s, needed[k], i);
+    }
+    return -1;
 }
 
 __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
@@ -28,25 +50,33 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(ap);
 }
 
-int lsrt_deadlock(struct loop *l, struct task *self, struct on on, const char *call)
+/* "lock 'x' held by 'b'", or "task 'b'": t waits on `on` and so for `needed` */
+static void append_step(char *text, size_t size, struct on on, const struct task *needed)
 {
-    struct task *t = waits_for(on);
-    uint32_t steps = 0; /* a circle without `self` would have no end */
-    while (t && t != self && steps++ < l->task_count)
-        t = waits_for(parked_on(t));
-    if (t != self)
+    if (lsrt_holder_of(on))
+        append(text, size, "%s '%s' held by '%s'", on.object->ops->noun, on.object->name, needed->name);
+    else
+        append(text, size, "task '%s'", needed->name);
+}
+
+int lsrt_deadlock(struct loop *l, struct object *o, const char *call)
+{
+    struct task *self = l->current;
+    struct search s = { .count = 0 };
+    if (self->scopes || !lsrt_holder_of(on_object(o)))
         return 0;
+    search_add(&s, lsrt_holder_of(on_object(o)), -1);
+    int end = search_for(&s, self), path[LOOK_AT], n = 0;
+    if (end < 0)
+        return 0;
+    for (int i = end; i >= 0; i = s.from[i])
+        path[n++] = i;
     char text[400];
     snprintf(text, sizeof text, "task '%s' waits for ", self->name);
-    for (struct on step = on;; step = t->on) {
-        t = waits_for(step);
-        if (step.kind == ON_OBJECT)
-            append(text, sizeof text, "%s '%s' held by '%s'", step.object->ops->noun, step.object->name, t->name);
-        else
-            append(text, sizeof text, "task '%s'", t->name);
-        if (t == self)
-            break;
-        append(text, sizeof text, " which waits for ");
+    for (struct on on = on_object(o); n > 0; on = s.task[path[n]]->on) {
+        append_step(text, sizeof text, on, s.task[path[--n]]);
+        if (n)
+            append(text, sizeof text, " which waits for ");
     }
     lsrt_misuse(EDEADLK, "%s: deadlock: %s", call, text);
     return EDEADLK;

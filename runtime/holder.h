@@ -48,9 +48,19 @@ static inline void holder_drop(struct object *o, struct holder *h)
     h->task = NULL;
 }
 
-/* EDEADLK and the error text with the circle, when `self`, were it to wait on `on` for good, would wait for itself through
- * holders and awaited tasks, none of which has a deadline; else 0. */
-int lsrt_deadlock(struct loop *l, struct task *self, struct on on, const char *call);
+/* The one task that has to give back what a wait on `on` is for; NULL: it may be anybody. */
+static inline struct task *lsrt_holder_of(struct on on)
+{
+    return on.kind == ON_OBJECT && on.object->ops->holder ? on.object->ops->holder(on.object) : NULL;
+}
+/* Its wait comes to an end by itself. */
+static inline bool lsrt_has_end(const struct task *t)
+{
+    return t->deadline.place || t->scopes;
+}
+/* EDEADLK and the error text with the circle, when the running task, were it to wait for o for good, would wait for itself
+ * through holders and awaited tasks, none of which has a deadline or a timeout; else 0.  Looks at so many tasks only. */
+int lsrt_deadlock(struct loop *l, struct object *o, const char *call);
 /* A task that holds something is over. */
 void lsrt_holder_ended(struct loop *l, struct task *t);
 

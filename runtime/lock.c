@@ -65,7 +65,7 @@ static int refuse(struct loop *l, struct lock *k, bool for_good, const char *cal
         lsrt_misuse(EDEADLK, "%s: task '%s' holds lock '%s' already", call, l->current->name, k->object.name);
         return EDEADLK;
     }
-    return for_good ? lsrt_deadlock(l, l->current, on_object(&k->object), call) : 0;
+    return for_good ? lsrt_deadlock(l, &k->object, call) : 0;
 }
 
 /* The running task waits until the lock is its own; deadline NULL: whatever happens, lsrt_park_anyway. */

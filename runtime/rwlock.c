@@ -160,7 +160,7 @@ static int refuse(struct loop *l, struct rwlock *k, bool for_good, const char *c
         lsrt_misuse(EDEADLK, "%s: task '%s' holds rwlock '%s' already", call, l->current->name, k->object.name);
         return EDEADLK;
     }
-    return for_good && k->count ? lsrt_deadlock(l, l->current, on_object(&k->object), call) : 0;
+    return for_good && k->count ? lsrt_deadlock(l, &k->object, call) : 0;
 }
 
 static int acquire(struct ls_site *site, struct ls_rwlock *lock, bool to_write, ls_ns deadline, const char *call)

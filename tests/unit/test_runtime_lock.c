@@ -125,6 +125,55 @@ Test(runtime_lock, a_wait_that_would_never_end_is_refused)
     cr_assert_str_eq(told(circle_app), "b b:ETIMEDOUT main ");
 }
 
+static intptr_t gathers(void *arg)
+{
+    ls_lock_acquire(y, LS_NEVER);
+    struct ls_task *t[2] = { arg, ls_self() };
+    t[1] = ls_spawn(takes_y_then_x, NULL, "c"); /* waits for y, which b holds: no matter */
+    ls_gather(t, 2, NULL, LS_NEVER);
+    return ls_lock_release(y);
+}
+static intptr_t mixed_app(void *arg)
+{
+    (void)arg;
+    x = ls_lock_new("x"), y = ls_lock_new("y");
+    ls_lock_acquire(x, LS_NEVER);
+    struct ls_timeout scope;
+    struct ls_task *b = ls_spawn(gathers, ls_ref(ls_self()), "b");
+    ls_sleep(LS_MS);
+    want_error(ls_lock_acquire(y, LS_NEVER), EDEADLK,
+               "'main' waits for lock 'y' held by 'b' which waits for task 'main'");
+    ls_timeout_begin(&scope, SOON);
+    want_error(ls_lock_acquire(y, LS_NEVER), ECANCELED, NULL); /* an end is in sight: no deadlock */
+    want_error(ls_timeout_end(&scope), ETIMEDOUT, NULL);
+    want_error(ls_await(b, NULL, LS_NEVER), EDEADLK, NULL);
+    return ls_lock_release(x);
+}
+static intptr_t holder_awaited(void *arg)
+{
+    (void)arg;
+    return note_result(ls_lock_acquire(x, LS_NEVER));
+}
+static intptr_t await_app(void *arg)
+{
+    (void)arg;
+    x = ls_lock_new("x");
+    ls_lock_acquire(x, LS_NEVER);
+    struct ls_task *b = ls_spawn(holder_awaited, NULL, "b");
+    ls_sleep(LS_MS);
+    want_error(ls_await(b, NULL, LS_NEVER), EDEADLK, "through 'b'"); /* it waits for main's lock */
+    ls_lock_release(x);
+    return ls_await(b, NULL, LS_NEVER);
+}
+Test(runtime_lock, circles_through_awaits_and_gathers_are_seen)
+{
+    cr_assert_str_eq(told(mixed_app), "c ");
+}
+Test(runtime_lock, an_await_of_who_waits_for_my_lock_is_refused)
+{
+    cr_assert_str_eq(told(await_app), "b ");
+}
+
 static intptr_t awaits_main_lock(void *arg)
 {
     (void)arg;
