@@ -92,13 +92,13 @@ void lsrt_fd_gone(struct loop *l, int fd)
         return;
     struct fd_state *f = &l->fds[fd];
     struct fd_watch *w = f->watch;
-    f->watch = NULL;
+    lsrt_fd_unwatch(l, fd, w);
     wake_both(l, fd, EBADF);
     f->reader = f->writer = NULL;
     f->doubted = false;
     forget(f);
     if (w)
-        w->writable(l, w);
+        w->writable(l, w); /* finds out that it lost its seat */
 }
 
 static void doubt(struct loop *l, int fd)
@@ -188,10 +188,13 @@ int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *
     }
     int code = lsrt_park(l, LS_WHY_FD, on_fd(fd), site, deadline);
     f = &l->fds[fd]; /* the table may have grown */
+    bool evicted = (events & FD_IN && f->reader != self) || (events & POLLOUT && f->writer != self);
     if (f->reader == self)
         f->reader = NULL;
     if (f->writer == self)
         f->writer = NULL;
+    if (evicted) /* closed after we were woken: the number may be another file's by now */
+        return code ? code : EBADF;
     if (code) { /* we asked for edges and did not wait for them: nothing is known */
         f->readable |= (events & FD_IN) != 0;
         f->writable |= (events & POLLOUT) != 0;
@@ -211,15 +214,17 @@ int lsrt_fd_watch(struct loop *l, int fd, struct fd_watch *w)
         return error;
     f->watch = w;
     f->writable = false;
+    l->outside++;
     return 0;
 }
 
 void lsrt_fd_unwatch(struct loop *l, int fd, struct fd_watch *w)
 {
-    if (fd < 0 || (size_t)fd >= l->fd_count || l->fds[fd].watch != w)
+    if (fd < 0 || (size_t)fd >= l->fd_count || !w || l->fds[fd].watch != w)
         return;
     l->fds[fd].watch = NULL;
     l->fds[fd].writable = true;
+    l->outside--;
 }
 
 int ls_close(int fd)

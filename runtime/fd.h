@@ -60,5 +60,7 @@ struct io {
 ssize_t lsrt_io(struct loop *l, struct io *io); /* >= 0, or -1 and errno */
 ssize_t lsrt_try_read(struct io *io, struct fd_state *f);
 ssize_t lsrt_try_write(struct io *io, struct fd_state *f);
+/* True, and EAGAIN, when a call would stop the thread: the fd is in blocking mode and not ready. */
+bool lsrt_would_block(int fd, short events, bool *ret_blocking);
 
 #endif

@@ -30,7 +30,7 @@ ssize_t lsrt_io(struct loop *l, struct io *io)
             ssize_t r = io->try(io, f);
             if (r >= 0)
                 return r;
-            if (errno == EINTR || errno == ECONNABORTED)
+            if (errno == EINTR)
                 continue;
             if (errno != EAGAIN) {
                 io->failed = true;
@@ -44,8 +44,7 @@ ssize_t lsrt_io(struct loop *l, struct io *io)
     }
 }
 
-/* True, and EAGAIN, when the call would stop the thread: the fd is in blocking mode and not ready. */
-static bool would_block(int fd, short events, bool *ret_blocking)
+bool lsrt_would_block(int fd, short events, bool *ret_blocking)
 {
     int flags = fcntl(fd, F_GETFL);
     *ret_blocking = flags >= 0 && !(flags & O_NONBLOCK);
@@ -67,7 +66,7 @@ ssize_t lsrt_try_read(struct io *io, struct fd_state *f)
         f->kind = FD_OTHER;
     }
     bool blocking;
-    return would_block(io->fd, POLLIN, &blocking) ? -1 : read(io->fd, io->buf, io->n);
+    return lsrt_would_block(io->fd, POLLIN, &blocking) ? -1 : read(io->fd, io->buf, io->n);
 }
 
 /* How much a blocking fd that is ready takes without stopping us: a pipe PIPE_BUF, a file all. */
@@ -86,7 +85,7 @@ ssize_t lsrt_try_write(struct io *io, struct fd_state *f)
         f->kind = FD_OTHER;
     }
     bool blocking;
-    if (would_block(io->fd, POLLOUT, &blocking))
+    if (lsrt_would_block(io->fd, POLLOUT, &blocking))
         return -1;
     return write(io->fd, io->buf, blocking ? without_stopping(io->fd, io->n) : io->n);
 }
@@ -100,7 +99,7 @@ static ssize_t try_readv(struct io *io, struct fd_state *f)
         f->kind = FD_OTHER;
     }
     bool blocking;
-    return would_block(io->fd, POLLIN, &blocking) ? -1 : readv(io->fd, io->msg->msg_iov, (int)io->msg->msg_iovlen);
+    return lsrt_would_block(io->fd, POLLIN, &blocking) ? -1 : readv(io->fd, io->msg->msg_iov, (int)io->msg->msg_iovlen);
 }
 
 static ssize_t try_writev(struct io *io, struct fd_state *f)
@@ -112,7 +111,7 @@ static ssize_t try_writev(struct io *io, struct fd_state *f)
         f->kind = FD_OTHER;
     }
     bool blocking;
-    if (would_block(io->fd, POLLOUT, &blocking))
+    if (lsrt_would_block(io->fd, POLLOUT, &blocking))
         return -1;
     const struct iovec *v = io->msg->msg_iov;
     if (blocking) /* one piece at a time, so that it is small enough */
@@ -136,9 +135,13 @@ static ssize_t try_accept(struct io *io, struct fd_state *f)
 {
     (void)f;
     bool blocking;
-    if (would_block(io->fd, POLLIN, &blocking))
+    if (lsrt_would_block(io->fd, POLLIN, &blocking))
         return -1;
-    return accept4(io->fd, io->addr, io->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int new;
+    do
+        new = accept4(io->fd, io->addr, io->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (new < 0 && errno == ECONNABORTED); /* that one has hung up already: the next */
+    return new;
 }
 
 static ssize_t try_poll(struct io *io, struct fd_state *f)
