@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <loopscope/file.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -49,23 +48,4 @@ int lsrt_address_unix(const char *path, struct sockaddr_un *ret_addr, socklen_t 
         ret_addr->sun_path[0] = 0;
     *ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] != '@'));
     return 0;
-}
-
-int lsrt_address_find(struct ls_site *site, const char *call, const char *host, int port, int type, bool passive,
-                      ls_ns deadline, struct addrinfo **ret_list)
-{
-    if (port < 0 || port > 65535) {
-        lsrt_misuse(EINVAL, "%s: %d is not a port", call, port);
-        return EINVAL;
-    }
-    char service[8];
-    snprintf(service, sizeof service, "%d", port);
-    struct addrinfo hints = { .ai_socktype = type, .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0) };
-    int code = ls_getaddrinfo_at(site, host, service, &hints, ret_list, deadline);
-    if (!code)
-        return 0;
-    int error = code == EAI_SYSTEM ? errno : code == EAI_MEMORY ? ENOMEM : code == EAI_AGAIN ? EAGAIN : ENOENT;
-    if (code != EAI_SYSTEM)
-        lsrt_misuse(error, "%s: %s: %s", call, host ? host : "this machine", gai_strerror(code));
-    return error;
 }

@@ -129,7 +129,8 @@ static int run(struct race *r, struct ls_site *site, ls_ns deadline)
                 r->error = code;
                 return -1;
             }
-            if (code || (r->open < open && r->begun < r->count)) /* it takes too long, or one has failed: on to the next */
+            if (code ||
+                (r->open < open && r->begun < r->count)) /* it takes too long, or one has failed: on to the next */
                 break;
         }
         if (!r->open && r->begun == r->count)
@@ -184,8 +185,8 @@ static int race(struct loop *l, struct addrinfo *list, const struct addrinfo *lo
     return 0;
 }
 
-struct ls_stream *ls_connect_at(struct ls_site *site, const char *local_host, int local_port, const char *host, int port,
-                                ls_ns deadline)
+struct ls_stream *ls_connect_at(struct ls_site *site, const char *local_host, int local_port, const char *host,
+                                int port, ls_ns deadline)
 {
     struct loop *l = lsrt_inside("ls_connect");
     if (!l)

@@ -57,8 +57,12 @@ static void client_over(struct ls_task *task, void *arg)
     struct server *v = c->server;
     struct loop *l = lsrt_loop();
     intptr_t result = 0;
-    if (!ls_result(task, &result) && result == -1)
+    if (!ls_result(task, &result) && result == -1) {
         v->stats.failed++;
+        if (l->debug && !ls_cancelled(task))
+            fprintf(stderr, "loopscope: server '%s': task '%s' failed: %s\n", v->object.name, ls_task_name(task),
+                    strerror(ls_error(task)));
+    }
     ls_detach(task);
     if (!c->stream->closed)
         lsrt_stream_gone(l, c->stream);

@@ -53,15 +53,15 @@ static void all_out(struct loop *l, struct stream *s)
 void lsrt_stream_watch_fired(struct loop *l, struct fd_watch *w)
 {
     struct stream *s = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
-    size_t len = buffer_len(&s->out);
-    if (!len || s->closed)
+    if (!buffer_len(&s->out) || s->closed)
         return;
-    ssize_t r = send_some(l, s, buffer_bytes(&s->out), len);
+    ssize_t r = 1;
+    while (buffer_len(&s->out) && (r = send_some(l, s, buffer_bytes(&s->out), buffer_len(&s->out))) > 0)
+        buffer_drop(&s->out, (size_t)r); /* until it is full: there is an edge only after that */
     if (r < 0) {
         broken(l, s, errno);
         return;
     }
-    buffer_drop(&s->out, (size_t)r);
     if (!buffer_len(&s->out))
         all_out(l, s);
     lsrt_stream_wake_drains(l, s, 0);

@@ -146,7 +146,7 @@ static int failure(struct stream *s, int result)
     long verified = SSL_get_verify_result(t->ssl);
     int error = t->wire_ended && t->ready ? ECONNABORTED : EPROTO;
     lsrt_misuse(error, "stream '%s': TLS: %s", s->object.name,
-                t->wire_ended            ? "the peer ended the connection without saying goodbye"
+                t->wire_ended           ? "the peer ended the connection without saying goodbye"
                 : verified != X509_V_OK ? X509_verify_cert_error_string(verified)
                                         : reason());
     s->read_error = error;
