@@ -62,14 +62,16 @@ def line_of(source, text):
 
 
 def blocked_in(t, source, function, text, call, tasks):
-    """Each of `tasks` has a stall of cause `call`, in `call`, called from the line with `text` in `function` of SOURCE."""
+    """Each of `tasks`, and no other, blocked the loop in `call`, called from the line with `text` in `function` of
+    SOURCE; every stall says so, and the report."""
     found, line = stalls(t), line_of(source, text)
-    for name in tasks:
-        mine = [s for s in found if s[0] == name]
-        check(mine, f"{source}: a stall in task {name}: {found}")
-        for _, cause, detail, ns, stack in mine:
-            check(cause == "call" and detail.startswith(call), f"{name}: cause call, {call}: {cause} {detail}")
-            check(f"{function}:{line}" in stack, f"{name}: {function}:{line} is on the stack {stack}")
+    check(found, f"{source}: stalls")
+    for task, cause, detail, _, stack in found: # one turn may hold several tasks, then it is no task's
+        check(task is None or task in tasks, f"{source}: a stall of {task}: {found}")
+        check(cause == "call" and detail.startswith(call), f"{source}: cause call, {call}: {cause} {detail}")
+        check(f"{function}:{line}" in stack, f"{source}: {function}:{line} is on the stack {stack}")
+    blamed = {r[0] for r in t.all("SELECT task.name FROM call JOIN task ON task.id = call.task WHERE call.name = ?", call)}
+    check(blamed == set(tasks), f"{source}: whose calls: {blamed}")
     said, where = report(t), f"{function} ({os.path.basename(source)}:{line})"
     check(where in " ".join(said.split()), f"the report names {where}:\n{said}")
     return found
