@@ -1,13 +1,10 @@
 /* cmd_report.c - `loopscope report`: the stalls of a recording, worst harm first; or as JSON; or as a gate for CI. */
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "../viewer/gate.h"
 #include "../viewer/report.h"
@@ -40,25 +37,6 @@ static void defaults(void *v)
     struct values *values = v;
     values->top = 10;
     values->by = "place";
-}
-
-/* Columns to fit into: the terminal's, COLUMNS, or 100 in a file. */
-static int page_width(void)
-{
-    struct winsize size;
-    const char *columns = getenv("COLUMNS");
-    int width = 100;
-    if (columns && atoi(columns) > 0)
-        width = atoi(columns);
-    else if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        width = size.ws_col;
-    return width < 60 ? 60 : width > 140 ? 140 : width; /* longer lines are hard to read */
-}
-
-static bool wants_colour(void)
-{
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
 /* --from and --to into a range.  0, or the exit code after a complaint. */
@@ -109,7 +87,7 @@ static int judge_gates(const struct values *v, struct gate *const *gates, int n,
 static int print(const struct values *v, struct trace *t, const struct report_data *d)
 {
     struct report_options o = { .top = v->top < 100000 ? (int)v->top : 100000, .width = page_width(),
-                                .colour = wants_colour() };
+                                .colour = page_wants_colour() };
     o.by = strcmp(v->by, "task") == 0 ? BY_TASK : strcmp(v->by, "loop") == 0 ? BY_LOOP : BY_PLACE;
     if (v->json)
         return report_json(stdout, t, d, &o);

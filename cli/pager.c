@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,4 +55,22 @@ void pager_finish(pid_t pager)
     close(STDOUT_FILENO); /* the end of the text */
     while (waitpid(pager, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+int page_width(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    int width = 100;
+    if (columns && atoi(columns) > 0)
+        width = atoi(columns);
+    else if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col;
+    return width < 60 ? 60 : width > 140 ? 140 : width; /* longer lines are hard to read */
+}
+
+bool page_wants_colour(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }

@@ -7,75 +7,13 @@
 #include <string.h>
 
 #include "query_db.h"
+#include "query_pool.h"
 
 #define DEFAULT_THRESHOLD INT64_C(20000000)
 #define LATE              INT64_C(10000000) /* a timer this late is worth a word */
-#define CHUNK             (64 << 10)
 #define TIME_MAX          (INT64_MAX / 8)   /* sums of a few of these do not overflow */
 
-/* --- memory: texts go into chunks that are freed together ------------------------------------------------------ */
-
-struct chunk {
-    struct chunk *next;
-    size_t used, size;
-    char bytes[];
-};
-struct pool {
-    struct chunk *first;
-    bool failed; /* some allocation did: the load fails as a whole, nobody else checks */
-};
-
-static char *pool_take(struct pool *p, size_t n)
-{
-    struct chunk *c = p->first;
-    if (!c || c->size - c->used < n) {
-        size_t size = n > CHUNK ? n : CHUNK;
-        c = malloc(sizeof *c + size);
-        if (!c) {
-            p->failed = true;
-            return NULL;
-        }
-        *c = (struct chunk){ .next = p->first, .size = size };
-        p->first = c;
-    }
-    c->used += n;
-    return c->bytes + c->used - n;
-}
-
-/* A copy that is safe to show; "" for NULL. */
-static const char *safe(struct pool *p, const char *raw)
-{
-    if (!raw || !*raw)
-        return "";
-    size_t size = strnlen(raw, 4096) + 1;
-    char *copy = pool_take(p, size);
-    if (!copy)
-        return "";
-    human_clean(raw, copy, (int)size);
-    return copy;
-}
-
-static const char *text_of(struct pool *p, sqlite3_stmt *s, int column)
-{
-    return safe(p, (const char *)sqlite3_column_text(s, column));
-}
-
-/* One more zeroed element of a growing array; a scratch element when memory is short. */
-static void *push(struct pool *p, void *array, int *n, size_t size)
-{
-    static _Thread_local char scratch[512];
-    void **a = array;
-    if ((*n & (*n - 1)) == 0) { /* 0, 1, 2, 4, 8 ... are full */
-        void *bigger = *n < (1 << 29) ? realloc(*a, (*n ? (size_t)*n * 2 : 1) * size) : NULL;
-        if (!bigger) {
-            p->failed = true;
-            return memset(scratch, 0, size);
-        }
-        *a = bigger;
-    }
-    return memset((char *)*a + (size_t)(*n)++ * size, 0, size);
-}
-#define PUSH(d, what) push((d)->pool, &(d)->what, &(d)->n_##what, sizeof *(d)->what)
+#define PUSH(d, what) pool_push((d)->pool, &(d)->what, &(d)->n_##what, sizeof *(d)->what)
 
 /* --- values ---------------------------------------------------------------------------------------------------- */
 
@@ -147,7 +85,7 @@ static const char *meta_text(struct trace *t, struct pool *p, const char *key)
     sqlite3_stmt *s = query_prepare(t, "SELECT value FROM meta WHERE key = ?1", 0);
     if (s)
         sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
-    const char *text = query_step(s) ? text_of(p, s, 0) : "";
+    const char *text = query_step(s) ? pool_text(p, s, 0) : "";
     query_end(t, s);
     return text;
 }
@@ -185,7 +123,7 @@ static int64_t last_moment(struct trace *t)
 static void load_session(struct trace *t, struct report_data *d)
 {
     struct report_session *s = &d->session;
-    s->path = safe(d->pool, t->path);
+    s->path = pool_safe(d->pool, t->path);
     s->version = meta_text(t, d->pool, "loopscope_version");
     s->host = meta_text(t, d->pool, "host");
     s->kernel = meta_text(t, d->pool, "kernel");
@@ -225,8 +163,8 @@ static void load_processes(struct trace *t, struct report_data *d)
         p->t_end = time_of(s, 4);
         p->exit_status = query_int(s, 5, NOT_KNOWN);
         p->exit_signal = query_int(s, 6, NOT_KNOWN);
-        p->exe = text_of(d->pool, s, 7);
-        p->cmdline = text_of(d->pool, s, 8);
+        p->exe = pool_text(d->pool, s, 7);
+        p->cmdline = pool_text(d->pool, s, 8);
     }
     query_end(t, s);
 }
@@ -270,9 +208,9 @@ static void load_loops(struct trace *t, struct report_data *d)
         l->thread = query_int(s, 1, NOT_KNOWN);
         l->tid = query_int(s, 2, NOT_KNOWN);
         l->process = process_index(d, query_int(s, 3, NOT_KNOWN));
-        l->kind = text_of(d->pool, s, 4);
-        l->name = text_of(d->pool, s, 5);
-        l->thread_name = text_of(d->pool, s, 6);
+        l->kind = pool_text(d->pool, s, 4);
+        l->name = pool_text(d->pool, s, 5);
+        l->thread_name = pool_text(d->pool, s, 6);
         l->t = time_of(s, 7);
         l->t_end = time_of(s, 8);
         l->busy_p50 = l->busy_p99 = l->busy_max = l->busy_max_t = NOT_KNOWN;
@@ -317,7 +255,8 @@ static void load_iterations(struct trace *t, struct report_data *d)
     struct histogram **h = calloc((size_t)d->n_loops + 1, sizeof *h);
     sqlite3_stmt *s = query_prepare(t, "SELECT loop, t, poll, busy, ready, max_ready, timeout FROM iteration", 0);
     int i = -1;
-    d->pool->failed |= !h;
+    if (!h)
+        pool_fail(d->pool);
     while (h && query_step(s)) {
         int64_t id = query_int(s, 0, NOT_KNOWN);
         if (i < 0 || d->loops[i].id != id)
@@ -325,7 +264,7 @@ static void load_iterations(struct trace *t, struct report_data *d)
         if (i < 0)
             continue;
         if (!h[i] && !(h[i] = calloc(1, sizeof **h))) {
-            d->pool->failed = true;
+            pool_fail(d->pool);
             break;
         }
         add_iteration(d, &d->loops[i], h[i], s);
@@ -364,17 +303,17 @@ static void load_stalls(struct trace *t, struct report_data *d)
         x->t = known(time_of(s, 4), 0);
         x->ongoing = sqlite3_column_type(s, 5) == SQLITE_NULL;
         x->dur = x->ongoing ? clip(d->session.duration - x->t, 0, TIME_MAX) : known(time_of(s, 5), 0);
-        x->cause = text_of(d->pool, s, 6);
-        x->detail = text_of(d->pool, s, 7);
-        x->fingerprint = text_of(d->pool, s, 8);
-        x->task_name = text_of(d->pool, s, 9);
+        x->cause = pool_text(d->pool, s, 6);
+        x->detail = pool_text(d->pool, s, 7);
+        x->fingerprint = pool_text(d->pool, s, 8);
+        x->task_name = pool_text(d->pool, s, 9);
         x->task_site = query_int(s, 10, NOT_KNOWN);
         x->cpu = time_of(s, 11);
         x->runq = time_of(s, 12);
         x->blocked = time_of(s, 13);
         x->majflt = time_of(s, 14);
         x->call = query_int(s, 15, NOT_KNOWN);
-        x->call_name = text_of(d->pool, s, 16);
+        x->call_name = pool_text(d->pool, s, 16);
         x->stack = query_int(s, 17, query_int(s, 23, NOT_KNOWN));
         x->victims = time_of(s, 18);
         x->victim_sum = time_of(s, 19);
@@ -425,8 +364,8 @@ static void load_calls(struct trace *t, struct report_data *d)
         " ORDER BY total(dur) DESC", 3, d->from, d->to, d->session.threshold);
     while (query_step(s)) {
         struct report_call *c = PUSH(d, calls);
-        c->name = text_of(d->pool, s, 0);
-        c->detail = text_of(d->pool, s, 1);
+        c->name = pool_text(d->pool, s, 0);
+        c->detail = pool_text(d->pool, s, 1);
         c->over = query_int(s, 2, 0) != 0;
         c->n = query_int(s, 3, 0);
         c->total = known(time_of(s, 4), 0);
@@ -467,9 +406,9 @@ static void load_tasks(struct trace *t, struct report_data *d, int max)
         k->queue = time_of(s, 6);
         k->wait = time_of(s, 7);
         k->run_max = time_of(s, 8);
-        k->name = text_of(d->pool, s, 9);
-        k->state = text_of(d->pool, s, 10);
-        k->outcome = text_of(d->pool, s, 11);
+        k->name = pool_text(d->pool, s, 9);
+        k->state = pool_text(d->pool, s, 10);
+        k->outcome = pool_text(d->pool, s, 11);
     }
     query_end(t, s);
 
@@ -477,13 +416,13 @@ static void load_tasks(struct trace *t, struct report_data *d, int max)
     d->failed_name = d->never_name = "";
     if (query_step(s)) {
         d->failed_unseen = query_int(s, 0, 0);
-        d->failed_name = text_of(d->pool, s, 1);
+        d->failed_name = pool_text(d->pool, s, 1);
     }
     query_end(t, s);
     s = query_prepare(t, "SELECT count(*), max(name) FROM task WHERE steps = 0 AND state <> 'done'", 0);
     if (query_step(s)) {
         d->never_ran = query_int(s, 0, 0);
-        d->never_name = text_of(d->pool, s, 1);
+        d->never_name = pool_text(d->pool, s, 1);
     }
     query_end(t, s);
 }
@@ -501,7 +440,7 @@ static void load_gaps(struct trace *t, struct report_data *d)
         g->t = time_of(s, 1);
         g->t_end = time_of(s, 2);
         g->lost = clip(query_int(s, 3, 0), 0, TIME_MAX);
-        g->reason = text_of(d->pool, s, 4);
+        g->reason = pool_text(d->pool, s, 4);
         lost = clip(lost + g->lost, 0, TIME_MAX);
     }
     query_end(t, s);
@@ -517,8 +456,8 @@ static void load_notices(struct trace *t, struct report_data *d)
         n->t = time_of(s, 0);
         n->process = query_int(s, 1, NOT_KNOWN);
         n->n = query_int(s, 2, 1);
-        n->kind = text_of(d->pool, s, 3);
-        n->text = text_of(d->pool, s, 4);
+        n->kind = pool_text(d->pool, s, 3);
+        n->text = pool_text(d->pool, s, 4);
     }
     query_end(t, s);
 }
@@ -541,14 +480,14 @@ static const char *load_all(struct trace *t, struct report_data *d, const struct
     load_notices(t, d);
     if (d->to > d->session.duration)
         d->to = d->session.duration;
-    return *t->failure ? t->failure : d->pool->failed ? "out of memory" : NULL;
+    return *t->failure ? t->failure : pool_failed(d->pool) ? "out of memory" : NULL;
 }
 
 int report_load(struct trace *t, const struct report_range *range, struct report_data **ret_data, char *ret_error,
                 int error_size)
 {
     struct report_data *d = calloc(1, sizeof *d);
-    struct pool *pool = calloc(1, sizeof *pool);
+    struct pool *pool = pool_new();
     const char *error = "out of memory";
     if (d && pool) {
         d->pool = pool;
@@ -560,7 +499,7 @@ int report_load(struct trace *t, const struct report_range *range, struct report
         query_guard(t, false);
     } else {
         snprintf(ret_error, (size_t)error_size, "%s: out of memory", t->path);
-        free(pool);
+        pool_free(pool);
         free(d);
         return -1;
     }
@@ -576,11 +515,7 @@ void report_free(struct report_data *d)
 {
     if (!d)
         return;
-    for (struct chunk *c = d->pool->first, *next; c; c = next) {
-        next = c->next;
-        free(c);
-    }
-    free(d->pool);
+    pool_free(d->pool);
     free(d->processes);
     free(d->loops);
     free(d->stalls);

@@ -8,176 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "page.h"
 #include "remedy.h"
 
 #define INDENT     13 /* where the lines under a stall begin */
 #define LINES_MAX  24 /* of trust, and of lints */
 #define STACK_LINES 2
 #define HELD_UP_LEAST 1000000 /* ns in all */
-
-struct page {
-    FILE *f;
-    int width;
-    bool colour;
-};
-
-enum role { PLAIN, TITLE, BAD, CAUSE, FAINT };
-
-static const char *on(const struct page *p, enum role role)
-{
-    static const char *const codes[] = { "", "\033[1m", "\033[1;31m", "\033[33m", "\033[2m" };
-    return p->colour ? codes[role] : "";
-}
-
-static const char *off(const struct page *p, enum role role)
-{
-    return p->colour && role != PLAIN ? "\033[0m" : "";
-}
-
-/* --- flowing text ---------------------------------------------------------------------------------------------- */
-
-/* Pieces laid out from column `indent` on, as many on a line as fit, `between` them; a piece is never broken unless
- * it is longer than a line.  At most max_lines; what does not fit is said to be missing by "..". */
-static void flow(const struct page *p, int indent, char *const *pieces, int n, const char *between, int max_lines,
-                 enum role role)
-{
-    int column = indent, room = p->width - indent, lines = 1, gap = human_width(between);
-    fprintf(p->f, "%*s%s", indent, "", on(p, role));
-    for (int i = 0; i < n; i++) {
-        human_cut(pieces[i], room - (i + 1 < n ? gap : 0));
-        int need = human_width(pieces[i]) + (i + 1 < n ? gap - (between[gap - 1] == ' ') : 0);
-        bool last_line = lines == max_lines, more = i + 1 < n;
-        if (i > 0 && column + need + (last_line && more ? gap + 2 : 0) > p->width) {
-            if (last_line) {
-                fputs("..", p->f);
-                break;
-            }
-            fprintf(p->f, "\n%*s", indent, "");
-            column = indent;
-            lines++;
-        }
-        fprintf(p->f, "%s", pieces[i]);
-        column += human_width(pieces[i]);
-        if (more) {
-            /* A separator at the end of a line keeps no blank behind it. */
-            int next = human_width(pieces[i + 1]) < room ? human_width(pieces[i + 1]) : room;
-            bool wraps = column + gap + next + (i + 2 < n ? gap - 1 : 0) > p->width && lines < max_lines;
-            int keep = wraps && between[gap - 1] == ' ' ? gap - 1 : gap;
-            fprintf(p->f, "%.*s", keep, between);
-            column += gap;
-        }
-    }
-    fprintf(p->f, "%s\n", off(p, role));
-}
-
-/* A sentence after `lead`, wrapped between words; the lines after the first begin at `hang`. */
-static void paragraph(const struct page *p, const char *lead, int hang, const char *text, enum role role)
-{
-    int column = human_width(lead);
-    fprintf(p->f, "%s%s", lead, on(p, role));
-    for (const char *word = text; *word;) {
-        int length = (int)strcspn(word, " ");
-        char copy[512];
-        snprintf(copy, sizeof copy, "%.*s", length, word);
-        human_cut(copy, p->width - hang);
-        int width = human_width(copy);
-        if (word != text && column + 1 + width > p->width) {
-            fprintf(p->f, "\n%*s", hang, "");
-            column = hang;
-        } else if (word != text) {
-            fputc(' ', p->f);
-            column++;
-        }
-        fputs(copy, p->f);
-        column += width;
-        word += length;
-        word += strspn(word, " ");
-    }
-    fprintf(p->f, "%s\n", off(p, role));
-}
-
-/* --- tables: the first column gives way when the page is narrow --------------------------------------------------- */
-
-enum { COLUMNS = 9, CELL = 160 };
-struct table {
-    int columns, rows;
-    const char *title[COLUMNS];
-    bool left[COLUMNS];
-    char (*cells)[COLUMNS][CELL];
-};
-
-static int table_make(struct table *t, int rows, int columns, const char *const *titles, unsigned left_mask)
-{
-    *t = (struct table){ .columns = columns };
-    for (int c = 0; c < columns; c++) {
-        t->title[c] = titles[c];
-        t->left[c] = left_mask >> c & 1;
-    }
-    t->cells = calloc((size_t)rows + 1, sizeof *t->cells);
-    return t->cells ? 0 : -ENOMEM;
-}
-
-__attribute__((format(printf, 3, 4))) static void cell(struct table *t, int column, const char *format, ...)
-{
-    char raw[CELL];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(raw, sizeof raw, format, args);
-    va_end(args);
-    human_clean(raw, t->cells[t->rows][column], CELL); /* a cut may have split a character */
-}
-
-static void print_cell(const struct page *p, const char *text, int width, bool left, bool last)
-{
-    int pad = width - human_width(text);
-    pad = pad > 0 ? pad : 0;
-    if (left)
-        fprintf(p->f, "%s%*s", text, last ? 0 : pad, "");
-    else
-        fprintf(p->f, "%*s%s", pad, "", text);
-}
-
-static void table_print(const struct page *p, struct table *t)
-{
-    int width[COLUMNS], total = 0;
-    for (int c = 0; c < t->columns; c++) {
-        width[c] = human_width(t->title[c]);
-        for (int r = 0; r < t->rows; r++) {
-            int w = human_width(t->cells[r][c]);
-            width[c] = w > width[c] ? w : width[c];
-        }
-        total += width[c] + (c ? 2 : 1);
-    }
-    /* Too wide: the first column (a name) gives, then the last (a place in the code), then what else is a name; when
-     * that is not enough the last columns are left out. */
-    const int give[] = { 0, t->columns - 1, 1, 0 }, floors[] = { 34, 20, 6, 16 };
-    for (int i = 0; i < 4 && total > p->width; i++) {
-        int c = give[i], least = floors[i], less = total - p->width;
-        if (!t->left[c] || width[c] <= least)
-            continue;
-        less = less < width[c] - least ? less : width[c] - least;
-        width[c] -= less;
-        total -= less;
-    }
-    for (; total > p->width && t->columns > 2; t->columns--)
-        total -= width[t->columns - 1] + 2;
-    for (int r = -1; r < t->rows; r++) {
-        fprintf(p->f, "%s%s", on(p, r < 0 ? TITLE : PLAIN), r < 0 ? "" : " ");
-        for (int c = 0; c < t->columns; c++) {
-            char text[CELL];
-            snprintf(text, sizeof text, "%s", r < 0 ? t->title[c] : t->cells[r][c]);
-            human_cut(text, width[c]);
-            /* The title of the first column starts one column further left than what is under it. */
-            bool last = c + 1 == t->columns || (c + 2 == t->columns && r >= 0 && !*t->cells[r][c + 1]);
-            print_cell(p, text, width[c] + (r < 0 && c == 0), t->left[c], last && t->left[c]);
-            if (last)
-                break;
-            fputs("  ", p->f);
-        }
-        fprintf(p->f, "%s\n", off(p, r < 0 ? TITLE : PLAIN));
-    }
-    free(t->cells);
-}
 
 /* --- the parts of the report ------------------------------------------------------------------------------------- */
 
@@ -214,15 +51,15 @@ static void heading(const struct page *p, const struct report_data *d)
         snprintf(parts[n++], sizeof *parts, "%s lost", human_count(s->lost).s);
     for (int i = 0; i < n; i++)
         list[i] = parts[i];
-    flow(p, 0, list, n, ", ", 4, PLAIN);
+    page_flow(p, 0, list, n, ", ", 4, PLAIN);
     if (s->recording)
-        paragraph(p, "", 2, "STILL RECORDING: this is what is stored by now; stacks may get their names only at the end.",
+        page_paragraph(p, "", 2, "STILL RECORDING: this is what is stored by now; stacks may get their names only at the end.",
                   BAD);
     else if (!s->finalized) {
         char text[512];
         snprintf(text, sizeof text, "CUT SHORT: the recorder ended before its work did; `loopscope repair %.300s` finishes "
                                     "the file. Here is what it had stored.", s->path);
-        paragraph(p, "", 2, text, BAD);
+        page_paragraph(p, "", 2, text, BAD);
     }
     fputc('\n', p->f);
 }
@@ -300,7 +137,7 @@ static void context(const struct page *p, const struct report_data *d, const str
         snprintf(parts[n++], sizeof *parts, "events were lost here: cause not certain");
     for (int i = 0; i < n; i++)
         list[i] = parts[i];
-    flow(p, INDENT, list, n, "; ", 4, PLAIN);
+    page_flow(p, INDENT, list, n, "; ", 4, PLAIN);
 }
 
 static void stack_line(const struct page *p, const struct place *pl, const struct report_data *d, struct trace *t)
@@ -317,7 +154,7 @@ static void stack_line(const struct page *p, const struct place *pl, const struc
         snprintf(pieces[n++], sizeof *pieces, "(partial)");
     for (int i = 0; i < n; i++)
         list[i] = pieces[i];
-    flow(p, INDENT, list, n, " < ", STACK_LINES, FAINT);
+    page_flow(p, INDENT, list, n, " < ", STACK_LINES, FAINT);
 }
 
 static void one_place(const struct page *p, const struct report_data *d, const struct place *pl, int rank, struct trace *t)
@@ -331,13 +168,13 @@ static void one_place(const struct page *p, const struct report_data *d, const s
         snprintf(length, sizeof length, "%.31s", human_duration(pl->longest).s);
     human_clean(detail, cut, sizeof cut);
     human_cut(cut, p->width - INDENT - 11);
-    fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, on(p, BAD), length, off(p, BAD), on(p, CAUSE), s->cause,
-            off(p, CAUSE), cut);
+    fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, page_on(p, BAD), length, page_off(p, BAD), page_on(p, CAUSE), s->cause,
+            page_off(p, CAUSE), cut);
     context(p, d, pl, t);
     stack_line(p, pl, d, t);
     const char *remedy = report_remedy(d, pl);
     if (*remedy)
-        paragraph(p, "          => ", INDENT, remedy, PLAIN);
+        page_paragraph(p, "          => ", INDENT, remedy, PLAIN);
 }
 
 static void owner_line(const struct page *p, const struct report_data *d, const struct place *pl, enum place_by by)
@@ -350,15 +187,15 @@ static void owner_line(const struct page *p, const struct report_data *d, const 
         snprintf(name, sizeof name, "no task");
     else
         snprintf(name, sizeof name, "#%" PRId64 " %.100s", s->task, s->task_name);
-    fprintf(p->f, "%s%s: %s, %s in all%s\n", on(p, TITLE), name, human_plural(pl->owner_n, "stall", "stalls").s,
-            human_duration(pl->owner_total).s, off(p, TITLE));
+    fprintf(p->f, "%s%s: %s, %s in all%s\n", page_on(p, TITLE), name, human_plural(pl->owner_n, "stall", "stalls").s,
+            human_duration(pl->owner_total).s, page_off(p, TITLE));
 }
 
 static void stalls(const struct page *p, const struct report_data *d, const struct report_options *o,
                    const struct place *places, int n, struct trace *t)
 {
-    fprintf(p->f, "%sSTALLS over %s, worst harm first%s\n", on(p, TITLE), human_duration(d->session.threshold).s,
-            off(p, TITLE));
+    fprintf(p->f, "%sSTALLS over %s, worst harm first%s\n", page_on(p, TITLE), human_duration(d->session.threshold).s,
+            page_off(p, TITLE));
     int64_t rest = 0, rest_total = 0;
     for (int i = 0; i < n; i++) {
         if (i >= o->top) {
@@ -388,14 +225,14 @@ static int loops(const struct page *p, const struct report_data *d, const struct
         char name[120];
         double all = (double)l->busy + (double)l->poll;
         report_loop_name(d, i, name, sizeof name);
-        cell(&t, 0, "%s %s", strncmp(name, "loop ", 5) == 0 ? name + 5 : name, l->kind);
-        cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : human_count(l->tid).s);
-        cell(&t, 2, "%s", l->iterations ? human_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
-        cell(&t, 3, "%s", human_count(l->iterations).s);
-        cell(&t, 4, "%s", human_duration(l->busy_p50).s);
-        cell(&t, 5, "%s", human_duration(l->busy_p99).s);
-        cell(&t, 6, "%s", human_duration(l->busy_max).s);
-        cell(&t, 7, "%s", human_count(l->late_polls).s);
+        table_cell(&t, 0, "%s %s", strncmp(name, "loop ", 5) == 0 ? name + 5 : name, l->kind);
+        table_cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : human_count(l->tid).s);
+        table_cell(&t, 2, "%s", l->iterations ? human_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
+        table_cell(&t, 3, "%s", human_count(l->iterations).s);
+        table_cell(&t, 4, "%s", human_duration(l->busy_p50).s);
+        table_cell(&t, 5, "%s", human_duration(l->busy_p99).s);
+        table_cell(&t, 6, "%s", human_duration(l->busy_max).s);
+        table_cell(&t, 7, "%s", human_count(l->late_polls).s);
         t.rows++;
     }
     table_print(p, &t);
@@ -423,11 +260,11 @@ static int calls(const struct page *p, const struct report_data *d, const struct
         if (at >= 0)
             place_frame(&frames[at], from, sizeof from);
         report_call_name(c, name, sizeof name);
-        cell(&t, 0, "%.120s", name);
-        cell(&t, 1, "%s", human_count(c->n).s);
-        cell(&t, 2, "%s", human_duration(c->total).s);
-        cell(&t, 3, "%s", human_duration(c->longest).s);
-        cell(&t, 4, "%s", from);
+        table_cell(&t, 0, "%.120s", name);
+        table_cell(&t, 1, "%s", human_count(c->n).s);
+        table_cell(&t, 2, "%s", human_duration(c->total).s);
+        table_cell(&t, 3, "%s", human_duration(c->longest).s);
+        table_cell(&t, 4, "%s", from);
         t.rows++;
     }
     if (t.rows) {
@@ -455,12 +292,12 @@ static int tasks(const struct page *p, const struct report_data *d, const struct
         char made[PLACE_PIECE] = "";
         if (report_site(trace, k->site, &site))
             place_frame(&site, made, sizeof made);
-        cell(&t, 0, "#%" PRId64 " %.80s", k->id, k->name);
-        cell(&t, 1, "%s", human_duration(k->run).s);
-        cell(&t, 2, "%s", human_duration(k->queue).s);
-        cell(&t, 3, "%s", human_duration(k->wait).s);
-        cell(&t, 4, "%s", human_duration(k->run_max).s);
-        cell(&t, 5, "%s", made);
+        table_cell(&t, 0, "#%" PRId64 " %.80s", k->id, k->name);
+        table_cell(&t, 1, "%s", human_duration(k->run).s);
+        table_cell(&t, 2, "%s", human_duration(k->queue).s);
+        table_cell(&t, 3, "%s", human_duration(k->wait).s);
+        table_cell(&t, 4, "%s", human_duration(k->run_max).s);
+        table_cell(&t, 5, "%s", made);
         t.rows++;
     }
     table_print(p, &t);
@@ -480,9 +317,9 @@ static void no_loop(const struct page *p, const struct report_data *d)
         fprintf(p->f, "The preload took in none of its processes.\n");
     fprintf(p->f, "\nIt can be that\n");
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-        paragraph(p, " - ", 3, reasons[i], PLAIN);
+        page_paragraph(p, " - ", 3, reasons[i], PLAIN);
     }
-    paragraph(p, "", 0, "`loopscope record --selftest -- COMMAND` tells whether the preload took. A program linked with "
+    page_paragraph(p, "", 0, "`loopscope record --selftest -- COMMAND` tells whether the preload took. A program linked with "
                        "libloopscope needs none.", PLAIN);
     if (d->session.exit_status != NOT_KNOWN && d->session.exit_status != 0)
         fprintf(p->f, "The program ended with exit status %" PRId64 ".\n", d->session.exit_status);
@@ -495,8 +332,8 @@ static void bullets(const struct page *p, const struct report_data *d, const cha
     char text[700];
     for (int i = 0; i < LINES_MAX && next(d, i, text, sizeof text); i++) {
         if (i == 0)
-            fprintf(p->f, "%s%s%s\n", on(p, TITLE), title, off(p, TITLE));
-        paragraph(p, " - ", 3, text, PLAIN);
+            fprintf(p->f, "%s%s%s\n", page_on(p, TITLE), title, page_off(p, TITLE));
+        page_paragraph(p, " - ", 3, text, PLAIN);
     }
 }
 
@@ -510,7 +347,7 @@ int report_text(FILE *out, struct trace *t, const struct report_data *d, const s
         return error;
     heading(p, d);
     report_verdict(t, d, places, n, text, sizeof text);
-    paragraph(p, "", 0, text, TITLE);
+    page_paragraph(p, "", 0, text, TITLE);
     if (d->n_loops == 0 && d->n_stalls == 0)
         no_loop(p, d);
     else

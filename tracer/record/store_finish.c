@@ -22,6 +22,7 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS member_object ON member(object)",
     "CREATE INDEX IF NOT EXISTS member_task ON member(task)",
     "CREATE INDEX IF NOT EXISTS step_await ON step(target, t) WHERE why IN (4,5)", /* task, group: who awaited whom */
+    "CREATE INDEX IF NOT EXISTS task_alive ON task(target) WHERE t_end IS NULL",
 };
 
 /* A recording that an earlier loopscope left unfinished has not all the tables and columns. */
