@@ -220,10 +220,13 @@ static void call_all(struct loop *l, uint32_t list)
         struct note now = { .fn = n->fn, .arg = n->arg, .site = n->site };
         in_order = next ? note_at(next - 1) : NULL;
         lsrt_note_free(n);
-        if (now.site)
+        if (now.site) {
             lsrt_call(l, now.site, now.fn, now.arg);
-        else
-            now.fn(now.arg);
+            continue;
+        }
+        l->calling++;
+        now.fn(now.arg);
+        l->calling--;
     }
 }
 

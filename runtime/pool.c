@@ -268,10 +268,8 @@ static void job_over(void *job)
         lsrt_wake(l, j->task, 0);
         return;
     }
-    l->calling++;
     if (j->drop)
         j->drop(j->arg, j->result);
-    l->calling--;
     free(j);
 }
 
