@@ -78,6 +78,7 @@ FUZZERS := $(call programs,tests/fuzz/*.c)
 TARGETS := $(call programs,tests/targets/*.c)
 TRUTHS  := $(call programs,tests/truth/*.c)
 BENCHES := $(call programs,bench/*.c)
+PAIRS   := $(call programs,docs/asyncio/*.c)
 # Examples with somebody else's library: built by check, not by all.
 FOREIGN     := $(call programs,examples/real/*.c examples/adapters/*.c)
 FOREIGN_CXX := $(patsubst %.cpp,$(B)/%,$(wildcard examples/adapters/*.cpp))
@@ -98,7 +99,7 @@ TRUTHLIB := $(call objs,$(wildcard tests/truth/lib/*.c),obj)
 $(TRUTHS): $(B)/%: %.c $(TRUTHLIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TRUTHLIB) $(LINK_OWN)
-$(RACES) $(TARGETS) $(FOREIGN): $(B)/%: %.c $(LIBS_OUT)
+$(RACES) $(TARGETS) $(FOREIGN) $(PAIRS): $(B)/%: %.c $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
 $(RACES): $(B)/librecord.a
@@ -109,7 +110,7 @@ ALL_CXXFLAGS = -std=c++20 $(filter-out -std=% -Wstrict-prototypes -Wmissing-prot
 $(FOREIGN_CXX): $(B)/%: %.cpp $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CXX) $(ALL_CXXFLAGS) $< -o $@ $(LINK_RT) $(LINK_OWN)
-test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS) $(FOREIGN) $(FOREIGN_CXX)
+test-programs: $(UNITS) $(RACES) $(FUZZERS) $(TARGETS) $(TRUTHS) $(PAIRS) $(FOREIGN) $(FOREIGN_CXX)
 
 # Installs what is missing first, so the rest is a make of its own, which sees it; on every CPU, unless -j said how many.
 ON_ALL_CPUS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -146,7 +147,8 @@ sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS) $(TARGETS)) $(if $(findstri
 
 # Looking at the source.
 ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \
-         $(wildcard examples/*/*.c tests/*/*.c tests/*/lib/*.c bench/*.c)
+         $(wildcard examples/*/*.c tests/*/*.c tests/*/lib/*.c bench/*.c \
+         docs/*/*.c)
 lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against the commands
 	scripts/deps lint
 	for cc in gcc clang; do for f in $(ALL_C); do \
@@ -154,6 +156,7 @@ lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against
 	cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=scripts/cppcheck.txt -D_GNU_SOURCE \
 	    -D__x86_64__ -Iinclude -I. -I$(B)/gen $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI)
 	scripts/check-man $(B)/loopscope docs/man/loopscope.1
+	scripts/asyncio-doc --check
 fmt: ## lay out every .c file with clang-format (headers are laid out by hand, for their comments)
 	clang-format -i $(ALL_C)
 layers: ## who may include what (docs/architecture.md)

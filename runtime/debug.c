@@ -190,6 +190,6 @@ void lsrt_debug_loop_end(struct loop *l)
             say("task '%s' (spawned at %s) was never awaited or detached", t->name, place(&p, t->site));
     }
     for (struct object *o = lsrt_object_next(l, 0); o; o = lsrt_object_next(l, o->index + 1))
-        if (!o->ops->own)
+        if (!o->own)
             say("%s '%s' (made at %s) was never freed", o->ops->noun, o->name, place(&p, o->site));
 }

@@ -20,7 +20,6 @@ struct object_ops {
     enum ls_object_kind kind;
     const char *noun; /* "lock": in messages */
     size_t size;      /* of the whole struct */
-    bool own;         /* the runtime made it for itself: nobody else frees it */
     /* What is left to do when the object goes: by its free function, or by the end of its loop.  It must wake nobody that
      * is not parked on it, and not wait.  May be NULL. */
     void (*destroy)(struct loop *l, struct object *o);
@@ -39,6 +38,7 @@ struct object {
     struct ls_site *site; /* where it was made */
     uint32_t index, generation;
     uint32_t probe_id; /* 0: not in the trace yet */
+    bool own;          /* the runtime made it for itself: nobody else frees it */
     char name[36];
 };
 

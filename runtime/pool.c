@@ -127,7 +127,10 @@ static void *worker(void *arg)
 static void describe(const struct object *o, char *text, size_t size)
 {
     struct pool *p = ((const struct pool_object *)o)->pool;
-    pthread_mutex_lock(&p->mutex);
+    if (pthread_mutex_trylock(&p->mutex)) { /* ls_dump must not wait: a debugger may have stopped who has it */
+        snprintf(text, size, "busy");
+        return;
+    }
     snprintf(text, size, "%u of at most %u threads, %u free, %u jobs queued", p->started, p->limit, p->free, p->queued);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -219,7 +222,9 @@ static struct pool *pool_default(struct loop *l, struct ls_site *site)
         return l->pool;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned limit = cores > 0 && cores + 4 < THREADS_DEFAULT ? (unsigned)cores + 4 : THREADS_DEFAULT;
-    return l->pool = pool_new(l, site, "threads", limit);
+    if ((l->pool = pool_new(l, site, "threads", limit)))
+        l->pool->object->own = true;
+    return l->pool;
 }
 
 /* Under the mutex: one more thread; signals are not for it, the program's own threads handle them.  0 or errno. */

@@ -1,0 +1,14 @@
+import asyncio
+
+
+async def fetch(i, delay):
+    await asyncio.sleep(delay)
+    return i
+
+
+async def main():
+    for next_done in asyncio.as_completed([fetch(1, 0.03), fetch(2, 0.01), fetch(3, 0.02)]):
+        print(await next_done)
+
+
+asyncio.run(main())
