@@ -168,7 +168,8 @@ __attribute__((noinline)) void call_store(enum ls_call nr, ticks_t start, ticks_
     registers(&regs);
     if (want_stack(s, start, end, from)) {
         uint64_t whole = stack_end(s->slot, regs.r[LS_REG_SP]) - regs.r[LS_REG_SP];
-        uint32_t most = s->stack_cut ? EV_STACK_MAX : STACK_FIRST;
+        bool stalls = end - start >= probe_process.threshold; /* alone: rare, and there may be no next time */
+        uint32_t most = s->stack_cut || stalls ? EV_STACK_MAX : STACK_FIRST;
         if (most / sizeof(struct ls_event) > room)
             most = room * (uint32_t)sizeof(struct ls_event);
         cut = whole > most;
