@@ -77,7 +77,7 @@ RACES   := $(call programs,tests/race/*.c)
 FUZZERS := $(call programs,tests/fuzz/*.c)
 TARGETS := $(call programs,tests/targets/*.c)
 TRUTHS  := $(call programs,tests/truth/*.c)
-BENCHES := $(call programs,bench/*.c)
+BENCHES := $(call programs,bench/*.c bench/echo/*.c)
 PAIRS   := $(call programs,docs/asyncio/*.c)
 # Examples with somebody else's library: built by check, not by all.
 FOREIGN     := $(call programs,examples/real/*.c examples/adapters/*.c)
@@ -147,7 +147,7 @@ sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS) $(TARGETS)) $(if $(findstri
 
 # Looking at the source.
 ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \
-         $(wildcard examples/*/*.c tests/*/*.c tests/*/lib/*.c bench/*.c \
+         $(wildcard examples/*/*.c tests/*/*.c tests/*/lib/*.c bench/*.c bench/*/*.c \
          docs/*/*.c)
 lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against the commands
 	scripts/deps lint
