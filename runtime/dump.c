@@ -10,12 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gate.h"
+#include "group.h"
 #include "loop.h"
 #include "object.h"
 
-#define LOOPS      128        /* more are only in their own thread's dump */
-#define DEPTH_MAX  24         /* of the tree; what is deeper begins a tree of its own */
-#define SCANS_MAX  20000000ul /* looks at a task, in search of those that are awaited together */
+#define LOOPS      128 /* more are only in their own thread's dump */
+#define DEPTH_MAX  24  /* of the tree; what is deeper begins a tree of its own */
 #define CIRCLE_MAX 1000
 
 /* Each loop from its start to its end.  A slot is taken by compare-and-swap and given back by a store; who reads a slot
@@ -140,9 +141,11 @@ static bool alive(const struct task *t)
 }
 
 /* What a task does with what it waits on; between "waits" and the name of that. */
-static const char *verb(enum ls_why why)
+static const char *verb(const struct task *t)
 {
-    switch (why) {
+    if (!t->stack && t->group)
+        return "for its turn in ";
+    switch (t->why) {
     case LS_WHY_QUEUE_PUT: return "to put into ";
     case LS_WHY_QUEUE_GET: return "to get from ";
     case LS_WHY_CHAN_SEND: return "to send on ";
@@ -190,7 +193,7 @@ static void put_wait(struct out *o, struct loop *l, const struct task *t, ls_ns 
     }
     if (!sleeps) {
         put(o, " ");
-        put(o, verb(t->why));
+        put(o, verb(t));
         put_target(o, t);
     }
     if (t->deadline.place && t->deadline.place <= l->timers.count) {
@@ -213,7 +216,7 @@ static void put_task(struct out *o, struct loop *l, struct task *t, unsigned dep
     }
     if (t->cancel)
         put(o, ", is to be cancelled");
-    if (t->at) {
+    if (t->at && t->at != t->site) {
         put(o, t->state == TASK_PARKED ? ", at " : ", last waited at ");
         put_site(o, t->at);
         put(o, " in ");
@@ -229,34 +232,19 @@ struct dump {
     struct loop *loop;
     ls_ns now;
     uint32_t number;
-    unsigned long scans;
 };
-
-/* Does `parent` wait for t, alone or with others? */
-static bool waits_for(const struct task *parent, const struct task *t)
-{
-    for (const struct waiter *w = t->waiters; w; w = w->next)
-        if (w->gate->task == parent)
-            return true;
-    return false;
-}
 
 static void dump_tree(struct dump *d, struct task *t, unsigned depth);
 
+/* Those it awaits, and those of the group that it closes. */
 static void dump_awaited(struct dump *d, struct task *parent, unsigned depth)
 {
-    struct loop *l = d->loop;
-    if (parent->state != TASK_PARKED)
-        return;
-    if (parent->on.kind == ON_TASK)
-        dump_tree(d, parent->on.task, depth);
-    if (parent->on.kind != ON_OBJECT || parent->on.object->ops->kind != LS_OBJECT_GROUP)
-        return;
-    for (uint32_t i = 0; i < l->task_count && d->scans < SCANS_MAX; i++, d->scans++) {
-        struct task *t = lsrt_task_at(l, i);
-        if (alive(t) && t->waiters && waits_for(parent, t))
-            dump_tree(d, t, depth);
-    }
+    const struct gate *g = parent->state == TASK_PARKED ? parent->gate : NULL;
+    for (size_t i = 0; g && i < g->n; i++)
+        if (g->member[i].link)
+            dump_tree(d, g->member[i].target, depth);
+    for (struct task *t = parent->joining ? lsrt_group_first(parent) : NULL; t; t = t->group_next)
+        dump_tree(d, t, depth);
 }
 
 static void dump_tree(struct dump *d, struct task *t, unsigned depth)
@@ -372,10 +360,10 @@ static int dump_loop(struct loop *l, int fd)
     dump_head(&d);
     for (uint32_t i = 0; i < l->task_count; i++) { /* those that nobody awaits are the roots */
         struct task *t = lsrt_task_at(l, i);
-        if (alive(t) && !t->waiters)
+        if (alive(t) && !t->waiters && !t->group)
             dump_tree(&d, t, 0);
     }
-    for (uint32_t i = 0; i < l->task_count; i++) { /* too deep, or in a circle */
+    for (uint32_t i = 0; i < l->task_count; i++) { /* of an open group, too deep, or in a circle */
         struct task *t = lsrt_task_at(l, i);
         if (alive(t) && t->dumped != d.number)
             dump_tree(&d, t, 0);

@@ -90,6 +90,23 @@ static intptr_t circle(void *arg)
     return out[0] == -ETIMEDOUT || arg;
 }
 
+static intptr_t team(void *arg)
+{
+    struct ls_group *g = ls_group_open("crew");
+    ls_group_limit(g, 2);
+    for (int i = 0; i < 3; i++)
+        ls_group_spawn(g, naps, (void *)(intptr_t)(100 + i), "sailor %d", i);
+    ls_sleep(20 * LS_MS);
+    return ls_group_close(g, LS_NEVER) + (intptr_t)arg;
+}
+static intptr_t dumper(void *arg)
+{
+    struct ls_task *t = ls_spawn(team, NULL, "captain");
+    ls_sleep((ls_ns)(intptr_t)arg * LS_MS);
+    take(ls_dump);
+    return ls_await(t, NULL, LS_NEVER);
+}
+
 #line 1 "main.c"
 /* One place that runs them all, at a line of its own. */
 static intptr_t run_demo(ls_fn *fn, void *arg)
@@ -134,6 +151,22 @@ Test(runtime_dump, names_who_holds_a_lock_and_who_waits_in_a_circle)
               "  circle: ab waits for lock 'b' held by ba that waits for lock 'a' held by ab\n"
               "  lock 'a': held by 'ab', 1 wait; made at shop.c:52\n"
               "  lock 'b': held by 'ba', 1 wait; made at shop.c:52\n");
+}
+
+Test(runtime_dump, shows_a_group_below_who_closes_it)
+{
+    cr_assert_eq(run_demo(dumper, (void *)10), 0);
+    cr_assert_str_eq(text, "loop 'shop' (thread TID): 5 tasks, 1 running, 0 ready, 4 waiting; 3 timers\n"
+                           "  main: runs, last waited at shop.c:74 in dumper; spawned at main.c:7\n"
+                           "  captain: sleeps 10 ms, is to wake in 10 ms, at shop.c:68 in team; spawned at shop.c:73\n"
+                           "  sailor 0: sleeps 10 ms, is to wake in 90 ms, at shop.c:4 in naps; spawned at shop.c:67\n"
+                           "  sailor 1: sleeps 10 ms, is to wake in 91 ms, at shop.c:4 in naps; spawned at shop.c:67\n"
+                           "  sailor 2: waits 10 ms for its turn in group 'crew' (3 tasks, 1 wait for their turn); "
+                           "spawned at shop.c:67\n"
+                           "  group 'crew': 3 tasks, 1 wait for their turn; made at shop.c:64\n");
+    cr_assert_eq(run_demo(dumper, (void *)50), 0);
+    cr_assert(strstr(text, "\n  captain: waits 30 ms for group 'crew' (3 tasks, 1 wait for their turn), at shop.c:69"));
+    cr_assert(strstr(text, "\n    sailor 1: sleeps 50 ms") && strstr(text, "\n    sailor 2: waits 50 ms"));
 }
 
 /* A chain of tasks, each awaits the next: deeper than the tree goes, and every one is shown once. */
