@@ -174,18 +174,3 @@ int ls_getnameinfo_at(struct ls_site *site, const struct sockaddr *addr, socklen
         errno = error;
     return code;
 }
-
-int lsrt_eai_errno(int code)
-{
-    switch (code) {
-    case 0: return 0;
-    case EAI_SYSTEM: return errno;
-    case EAI_MEMORY: return ENOMEM;
-    case EAI_AGAIN: return EAGAIN;
-    case EAI_FAMILY:
-    case EAI_SOCKTYPE: return EAFNOSUPPORT;
-    case EAI_BADFLAGS: return EINVAL;
-    case EAI_FAIL: return EIO;
-    default: return ENOENT; /* no such name, no such service, no address of this family */
-    }
-}

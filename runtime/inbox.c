@@ -42,7 +42,7 @@ static void notes_put(struct note *first, struct note *last)
     uint64_t head = atomic_load_explicit(&notes_free, memory_order_relaxed);
     do
         atomic_store_explicit(&last->next, LOW(head), memory_order_relaxed);
-    /* Pairs with the swap in lsrt_note_new: what is in the notes is seen by who takes them. */
+    /* Pairs with the swap in notes_take: what is in the notes is seen by who takes them. */
     while (!atomic_compare_exchange_weak_explicit(&notes_free, &head, PAIR(HIGH(head), first->index + 1),
                                                   memory_order_release, memory_order_relaxed));
 }
@@ -74,7 +74,7 @@ static struct note *notes_grow(void)
     return NULL;
 }
 
-struct note *lsrt_note_new(void)
+static struct note *notes_take(void)
 {
     /* Pairs with notes_put, as does the swap below. */
     uint64_t head = atomic_load_explicit(&notes_free, memory_order_acquire);
@@ -87,6 +87,17 @@ struct note *lsrt_note_new(void)
             return n;
     }
     return notes_grow();
+}
+
+struct note *lsrt_note_new(struct ls_site *site, void (*fn)(void *arg), void *arg)
+{
+    struct note *n = notes_take();
+    if (n) {
+        n->fn = fn;
+        n->arg = arg;
+        n->site = site;
+    }
+    return n;
 }
 
 void lsrt_note_free(struct note *n)

@@ -23,7 +23,7 @@ struct note {
     uint32_t index;
 };
 
-struct note *lsrt_note_new(void); /* NULL: no memory */
+struct note *lsrt_note_new(struct ls_site *site, void (*fn)(void *arg), void *arg); /* NULL: no memory */
 void lsrt_note_free(struct note *n);
 
 /* The loop's inbox; NULL and errno when it could not be made. */

@@ -215,9 +215,6 @@ void lsrt_fds_free(struct loop *l);
 void lsrt_dump_join(struct loop *l);
 void lsrt_dump_leave(struct loop *l);
 
-/* dns.c */
-int lsrt_eai_errno(int code); /* the nearest errno of what getaddrinfo returned just now */
-
 /* post.c */
 void lsrt_remotes_end(struct loop *l); /* no answer comes any more */
 

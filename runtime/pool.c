@@ -190,7 +190,7 @@ static struct pool *pool_new(struct loop *l, struct ls_site *site, const char *n
         return NULL;
     struct pool *p = calloc(1, sizeof *p + limit * sizeof p->thread[0]);
     struct pool_object *o = p ? lsrt_object_new(l, &pool_ops, site, name) : NULL;
-    if (!o || !(p->farewell = lsrt_note_new())) {
+    if (!o || !(p->farewell = lsrt_note_new(NULL, pool_over, p))) {
         if (o) {
             o->pool = p;
             lsrt_object_free(l, o);
@@ -199,9 +199,6 @@ static struct pool *pool_new(struct loop *l, struct ls_site *site, const char *n
         errno = ENOMEM;
         return NULL;
     }
-    p->farewell->fn = pool_over;
-    p->farewell->arg = p;
-    p->farewell->site = NULL;
     p->loop = l;
     p->inbox = lsrt_inbox_handle(b);
     p->limit = limit;
@@ -295,13 +292,10 @@ static bool withdraw(struct pool *p, struct job *j)
 static struct job *job_new(struct loop *l, struct pool *p, const struct work *w)
 {
     struct job *j = calloc(1, sizeof *j);
-    if (!j || !(j->note = lsrt_note_new())) {
+    if (!j || !(j->note = lsrt_note_new(NULL, job_over, j))) {
         free(j);
         return NULL;
     }
-    j->note->fn = job_over;
-    j->note->arg = j;
-    j->note->site = NULL;
     j->pool = p;
     j->task = l->current;
     j->fn = w->fn;

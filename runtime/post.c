@@ -32,12 +32,9 @@ struct ls_loop *ls_loop_self(void)
 /* Gives fn(arg) to the loop; 0 or errno. */
 static int post(struct ls_loop *loop, struct ls_site *site, void (*fn)(void *), void *arg)
 {
-    struct note *n = lsrt_note_new();
+    struct note *n = lsrt_note_new(site, fn, arg);
     if (!n)
         return ENOMEM;
-    n->fn = fn;
-    n->arg = arg;
-    n->site = site;
     int error = lsrt_inbox_push((uint64_t)(uintptr_t)loop ^ MARK, n);
     if (error)
         lsrt_note_free(n);
@@ -79,7 +76,6 @@ struct remote {
     void *arg;
     struct ls_site *spawn;
     struct ls_task *worker; /* detached at its end */
-    bool began;
 };
 
 static void remote_unref(struct remote *r)
@@ -132,25 +128,15 @@ static void finish(struct remote *r, int error, intptr_t result, int result_erro
     remote_unref(r);
 }
 
-/* The task of the other loop. */
-static intptr_t work(void *remote)
+/* Its task is over, or never began. */
+static void worker_over(struct ls_task *task, void *remote)
 {
-    struct remote *r = remote;
-    pthread_mutex_lock(&r->mutex);
-    bool given_up = r->given_up;
-    pthread_mutex_unlock(&r->mutex);
-    r->began = true;
     intptr_t result = -1;
-    int error = ECANCELED;
-    if (!given_up) {
-        errno = 0;
-        result = r->fn(r->arg);
-        error = errno;
-    }
+    struct remote *r = remote;
+    ls_result(task, &result);
+    int error = errno;
     ls_detach(r->worker);
-    finish(r, given_up ? ECANCELED : 0, result, error);
-    errno = error;
-    return result;
+    finish(r, 0, result, error);
 }
 
 /* Notes to the other loop: the call, and that its caller gave up. */
@@ -158,9 +144,15 @@ static void begin(void *remote)
 {
     struct remote *r = remote;
     struct loop *l = lsrt_loop();
-    r->worker = l->closing ? NULL : ls_spawn_at(r->spawn, work, r, NULL);
-    if (!r->worker) {
-        finish(r, l->closing ? ESRCH : errno, -1, 0);
+    r->worker = l->closing ? NULL : ls_spawn_at(r->spawn, r->fn, r->arg, NULL);
+    int error = l->closing ? ESRCH : r->worker ? 0 : errno;
+    if (!error && ls_on_done(r->worker, worker_over, r)) {
+        error = errno;
+        ls_cancel(r->worker, "no memory"); /* so it never begins */
+        ls_detach(r->worker);
+    }
+    if (error) {
+        finish(r, error, -1, 0);
         return;
     }
     if ((r->next = l->remotes))
@@ -172,9 +164,8 @@ static void begin(void *remote)
 static void stop(void *remote)
 {
     struct remote *r = remote;
-    struct loop *l = lsrt_loop();
-    if (r->link && r->began) /* one that did not begin sees for itself */
-        lsrt_task_cancel(l, lsrt_task_of(l, r->worker, "ls_run_threadsafe"), "its caller waits no longer");
+    if (r->link)
+        ls_cancel(r->worker, "its caller waits no longer");
     remote_unref(r);
 }
 
@@ -228,14 +219,11 @@ static struct remote *remote_new(struct loop *l)
     if (!r)
         return NULL;
     if (l) {
-        if (!(r->answer = lsrt_note_new())) {
+        if (!(r->answer = lsrt_note_new(NULL, answered, r))) {
             free(r);
             errno = ENOMEM;
             return NULL;
         }
-        r->answer->fn = answered;
-        r->answer->arg = r;
-        r->answer->site = NULL;
         r->home = lsrt_inbox_handle(home);
         r->home_loop = l;
         r->task = l->current;

@@ -24,12 +24,3 @@ int lsrt_address_find(struct ls_site *site, const char *call, const char *host, 
         lsrt_misuse(error, "%s: %s: %s", call, host ? host : "this machine", gai_strerror(code));
     return error;
 }
-
-/* Until dns.c is there: a strong one takes its place. */
-__attribute__((weak)) int ls_getaddrinfo_at(struct ls_site *site, const char *host, const char *service,
-                                            const struct addrinfo *hints, struct addrinfo **ret_list, ls_ns deadline)
-{
-    (void)site;
-    (void)deadline;
-    return getaddrinfo(host, service, hints, ret_list);
-}
