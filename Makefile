@@ -91,7 +91,7 @@ LINK_HOUSE = $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a $(LINK_RT) $(RECORD
 LINK_OWN = $(filter -l%,$(shell sed -n 's/^ \* link: //p' $<))
 $(UNITS): $(B)/%: %.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) -lcriterion
+	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) $(LINK_OWN) -lcriterion
 $(FUZZERS): $(B)/%: %.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) $(LINK_OWN)

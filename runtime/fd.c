@@ -229,7 +229,7 @@ void lsrt_fd_unwatch(struct loop *l, int fd, struct fd_watch *w)
 
 int ls_close(int fd)
 {
-    struct loop *l = lsrt_inside("ls_close");
+    struct loop *l = lsrt_on_loop("ls_close");
     if (!l)
         return -1;
     lsrt_fd_gone(l, fd);

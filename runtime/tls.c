@@ -141,7 +141,7 @@ static int failure(struct stream *s, int result)
         return EBADF;
     if (s->read_error)
         return s->read_error;
-    if (s->write_error)
+    if (s->write_error && !t->wire_ended) /* at the end OpenSSL tries to say so, in vain */
         return s->write_error;
     long verified = SSL_get_verify_result(t->ssl);
     int error = t->wire_ended && t->ready ? ECONNABORTED : EPROTO;

@@ -152,6 +152,46 @@ static intptr_t close_wakes(void *arg)
 }
 TEST(close_and_cancel_wake_the_waiter, close_wakes)
 
+/* A reader that was woken by data finds, when it runs, the fd closed and its number taken by another file: it must not
+ * read from that.  (Timers fire after the events of a poll and before its tasks.) */
+static int socket_end[2], pipe_end[2];
+static void take_number(void *arg)
+{
+    (void)arg;
+    ls_close(socket_end[0]);
+    if (pipe(pipe_end) || write(pipe_end[1], "new", 3) != 3)
+        pipe_end[0] = -1;
+}
+static intptr_t taken(void *arg)
+{
+    (void)arg;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, socket_end));
+    struct end e = { .fd = socket_end[0] };
+    struct ls_task *t = ls_spawn(reader, &e, NULL);
+    ls_yield();
+    CHECK(write(socket_end[1], "old", 3) == 3 && ls_call_later(0, take_number, NULL));
+    CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && e.n == -1 && e.error == EBADF);
+    char c[3];
+    CHECK(pipe_end[0] == e.fd && read(pipe_end[0], c, 3) == 3 && !memcmp(c, "new", 3)); /* it is all there */
+    return ls_close(pipe_end[0]) | ls_close(pipe_end[1]) | ls_close(socket_end[1]);
+}
+TEST(a_woken_reader_does_not_read_another_file, taken)
+
+static intptr_t urgent(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    int s = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(!bind(s, (struct sockaddr *)&a, len) && !listen(s, 1) && !getsockname(s, (struct sockaddr *)&a, &len));
+    CHECK(!ls_connect_fd(c, (struct sockaddr *)&a, len, ls_after(LS_SEC)));
+    int d = ls_accept(s, NULL, NULL, ls_after(LS_SEC));
+    CHECK(d >= 0 && ls_wait_fd(d, POLLPRI, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT);
+    CHECK(send(c, "!", 1, MSG_OOB) == 1 && ls_wait_fd(d, POLLPRI, ls_after(LS_SEC)) == POLLPRI);
+    return ls_close(s) | ls_close(c) | ls_close(d);
+}
+TEST(urgent_data, urgent)
+
 /* The number of a closed fd comes back as something else, with no word to the runtime. */
 static intptr_t reuse(void *arg)
 {
