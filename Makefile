@@ -156,6 +156,7 @@ lint: all ## warnings of gcc and clang as errors, cppcheck, the man page against
 	cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=scripts/cppcheck.txt -D_GNU_SOURCE \
 	    -D__x86_64__ -Iinclude -I. -I$(B)/gen $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI)
 	scripts/check-man $(B)/loopscope docs/man/loopscope.1
+	scripts/check-man docs/man/loopscope-runtime.3 $(wildcard include/loopscope/*.h)
 	scripts/asyncio-doc --check
 fmt: ## lay out every .c file with clang-format (headers are laid out by hand, for their comments)
 	clang-format -i $(ALL_C)
@@ -167,7 +168,7 @@ symbols: all ## what the libraries in the target export and import
 # Installing.
 DEST = $(DESTDIR)$(PREFIX)
 install: all ## into PREFIX (/usr/local), under DESTDIR
-	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/loopscope $(DEST)/share/man/man1 \
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/loopscope $(DEST)/share/man/man1 $(DEST)/share/man/man3 \
 	    $(DEST)/share/bash-completion/completions $(DEST)/share/zsh/site-functions $(DEST)/share/fish/vendor_completions.d
 	install -m755 $(B)/loopscope $(DEST)/bin/
 	install -m755 $(B)/libloopscope.so $(DEST)/lib/libloopscope.so.1
@@ -176,13 +177,14 @@ install: all ## into PREFIX (/usr/local), under DESTDIR
 	install -m644 $(B)/libloopscope-rt.a $(DEST)/lib/
 	install -m644 include/loopscope/*.h $(DEST)/include/loopscope/
 	install -m644 docs/man/loopscope.1 $(DEST)/share/man/man1/
+	install -m644 docs/man/loopscope-runtime.3 $(DEST)/share/man/man3/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' loopscope.pc.in > $(DEST)/lib/pkgconfig/loopscope.pc
 	$(B)/loopscope completion bash > $(DEST)/share/bash-completion/completions/loopscope
 	$(B)/loopscope completion zsh > $(DEST)/share/zsh/site-functions/_loopscope
 	$(B)/loopscope completion fish > $(DEST)/share/fish/vendor_completions.d/loopscope.fish
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DEST)/,bin/loopscope lib/libloopscope.so lib/libloopscope.so.1 lib/libloopscope-preload.so \
-	    lib/libloopscope-rt.a lib/pkgconfig/loopscope.pc share/man/man1/loopscope.1 \
+	    lib/libloopscope-rt.a lib/pkgconfig/loopscope.pc share/man/man1/loopscope.1 share/man/man3/loopscope-runtime.3 \
 	    share/bash-completion/completions/loopscope share/zsh/site-functions/_loopscope \
 	    share/fish/vendor_completions.d/loopscope.fish)
 	rm -rf $(DEST)/include/loopscope

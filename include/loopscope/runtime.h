@@ -19,7 +19,7 @@
  *     }
  *     int main(void) { return (int)ls_run(app, NULL, NULL); }
  *
- * Link with -lloopscope-rt -lloopscope -lpthread.
+ * Link with -lloopscope-rt -lloopscope -lpthread.  (The headers need POSIX: cc's default; with -std=c11: -D_GNU_SOURCE.)
  *
  * Conventions.  `int` results are 0, or -1 with errno.  The last argument of what waits is a deadline: absolute, in ns
  * (ls_after(ns), LS_NEVER; a deadline that has passed tries once and does not wait).  What waits may fail with

@@ -39,7 +39,8 @@ int ls_detach(struct ls_task *task);
  * still yours.  ls_gather ends at the first task that fails, with its errno (the others run on: ls_reap ends them);
  * ls_gather_all waits for all, and the result of one that failed is its -errno.  ret_results may be NULL.  When this task
  * is cancelled, so are they, and ECANCELED comes when they are all over (asyncio's gather comes back at the first).
- *     int ls_gather(struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline); */
+ *     int ls_gather(struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline);
+ *     int ls_gather_all(struct ls_task *const tasks[], size_t n, intptr_t ret_results[], ls_ns deadline); */
 #define ls_gather(tasks, n, ret_results, deadline) \
     ls_gather_at(LS_SITE(__func__), (tasks), (n), (ret_results), (deadline), 0)
 #define ls_gather_all(tasks, n, ret_results, deadline) \

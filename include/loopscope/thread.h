@@ -19,7 +19,8 @@ extern "C" {
 
 /* Pools of their own, for work that must not wait behind other work, or not run all at once: a pool of one thread runs
  * its jobs one after the other, in the order of their asking.  Threads start when jobs need them, `threads` at most
- * (1..256); they block all signals, and are called NAME.1, NAME.2 ... (NULL: "pool").  EINVAL, ENOMEM. */
+ * (1..256); they block all signals, and are called NAME.1, NAME.2 ... (NULL: "pool").  EINVAL, ENOMEM.
+ *     struct ls_pool *ls_pool_new(const char *name, unsigned threads); */
 struct ls_pool;
 #define ls_pool_new(name, threads) ls_pool_new_at(LS_SITE(__func__), (name), (threads))
 /* As ls_to_thread; a pool NULL is the loop's own.  EAGAIN: no thread could be started, and there is none.
