@@ -11,10 +11,10 @@ static struct {
 
 static void *ring_member(void *arg)
 {
-    for (long i = (long)arg;;) {
-        st_cond_wait(ring.turn[i]);
+    long i = (long)arg;
+    while (!st_cond_wait(ring.turn[i]))
         st_cond_signal(ring.turn[(i + 1) % ring.n]);
-    }
+    return NULL;
 }
 /* A ring of n threads, the caller being one of them; each wakes the next and waits. */
 static inline void st_ring_init(int n)
@@ -28,6 +28,7 @@ static inline void st_ring_init(int n)
         ring.turn[i] = st_cond_new();
     for (long i = 1; i < n; i++)
         st_thread_create(ring_member, (void *)i, 0, 0);
+    st_usleep(0); /* each waits now */
 }
 static inline void st_ring_go(void) /* n switches */
 {
