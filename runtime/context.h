@@ -125,6 +125,12 @@ static inline void ctx_switch(struct ctx *from, struct ctx *to, int last)
 #endif
 }
 
+#if defined LSRT_INLINE_SWITCH && !defined LSRT_ASAN && !defined LSRT_TSAN
+/* ctx_switch for a tail call: switch_x86_64.S. */
+#define LSRT_SWITCH_LAST 1
+int lsrt_switch_last(struct ctx *from, struct ctx *to);
+#endif
+
 /* The first thing that runs on a new stack. */
 static inline void ctx_entered(void)
 {

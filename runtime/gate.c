@@ -30,8 +30,11 @@ size_t lsrt_task_needs(const struct task *t, struct task *ret[], size_t room)
 
 int lsrt_gate_deadlock(struct loop *l, struct task *t, const char *call)
 {
-    struct task *self = l->current, *todo[SEARCH_WIDTH] = { t };
+    struct task *self = l->current, *todo[SEARCH_WIDTH];
+    if (t != self && t->state != TASK_PARKED)
+        return 0;
     size_t count = 1;
+    todo[0] = t;
     for (int steps = 0; count && steps < SEARCH_STEPS; steps++) {
         struct task *u = todo[--count];
         if (u == self)
@@ -190,9 +193,9 @@ int lsrt_gate_park(struct loop *l, struct gate *g, const char *noun, struct ls_s
 intptr_t lsrt_task_take(struct loop *l, struct task *t)
 {
     intptr_t result = t->result;
-    t->observed = true;
-    if (ls_probe_on())
+    if (!t->observed && ls_probe_on())
         ls_probe_task_observed(lsrt_task_probe_id(t));
+    t->observed = true;
     lsrt_task_unref(l, t);
     return result;
 }

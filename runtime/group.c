@@ -142,8 +142,8 @@ struct ls_task *ls_group_spawn_at(struct ls_site *site, struct ls_group *group, 
     bool turn = has_room(g) && !g->queue;
     if (ls_probe_on())
         t->probe_id =
-            turn ? ls_probe_task_new(t->parent, site, t->name)
-                 : ls_probe_task_waiting(t->parent, site, t->name, LS_WHY_GROUP, lsrt_object_probe_id(&g->object));
+            turn ? ls_probe_task_new(t->parent, site, lsrt_task_probe_name(t))
+                 : ls_probe_task_waiting(t->parent, site, lsrt_task_probe_name(t), LS_WHY_GROUP, lsrt_object_probe_id(&g->object));
     if (ls_probe_on() && g->closing)
         tell_member(g, t);
     if (turn) {
@@ -193,10 +193,9 @@ static void keep_error(struct group *g, const struct task *t)
         g->error_room = room;
     }
     struct ls_group_error *e = &g->errors[g->error_count++];
-    memcpy(e->name, t->name, sizeof e->name);
+    snprintf(e->name, sizeof e->name, "%s", t->name);
     e->error = t->error;
 }
-_Static_assert(sizeof((struct ls_group_error *)0)->name == sizeof((struct task *)0)->name, "copied as a whole");
 
 void lsrt_group_left(struct loop *l, struct task *t)
 {

@@ -23,11 +23,6 @@
 _Thread_local struct loop *lsrt_here;
 static _Thread_local char error_text[512];
 
-struct loop *lsrt_loop(void)
-{
-    return lsrt_here;
-}
-
 ls_ns lsrt_now(void)
 {
     return lsrt_here && lsrt_here->virtual_time ? lsrt_here->clock : clock_read(CLOCK_MONOTONIC);
@@ -45,10 +40,8 @@ int lsrt_misuse(int error, const char *format, ...)
     return -1;
 }
 
-struct loop *lsrt_inside(const char *call)
+struct loop *lsrt_not_inside(const char *call)
 {
-    if (lsrt_here && lsrt_here->current)
-        return lsrt_here;
     if (lsrt_here && lsrt_here->calling)
         lsrt_misuse(EPERM, "%s: a callback of the loop must not wait: spawn a task for it", call);
     else
@@ -110,8 +103,8 @@ static int wait_virtual(struct loop *l, struct epoll_event *events, int64_t time
 static void fire_timers(struct loop *l)
 {
     ls_ns now = lsrt_now();
-    uint64_t last = l->timers.seq; /* what a callback adds now is for the next turn, so that a turn ends */
-    while (l->timers.count && l->timers.at[0].when <= now && l->timers.at[0].node->seq <= last) {
+    uint32_t last = l->timers.seq; /* what a callback adds now is for the next turn, so that a turn ends */
+    while (l->timers.count && l->timers.at[0].when <= now && !lsrt_timer_newer(l->timers.at[0].node, last)) {
         ls_ns when = l->timers.at[0].when;
         l->late = when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
         struct timer_node *node = l->timers.at[0].node;

@@ -16,6 +16,9 @@
 
 #include <loopscope/runtime.h>
 
+#define LSRT_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define LSRT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 #include "context.h"
 #include "gate.h"
 #include "stack.h"
@@ -50,47 +53,53 @@ static inline struct on on_fd(int fd)
 enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_DONE, TASK_ABANDONED };
 
 struct task {
+    /* What a switch reads and writes: one cache line. */
     struct ctx ctx;
     struct task *next;   /* in the ready queue, or in the free list */
     struct stack *stack; /* NULL before its first and after its last run */
-    uint8_t state;       /* enum task_state */
+    uint8_t state;       /* enum task_state.  From here on zero at its birth */
     uint8_t why;         /* PARKED: enum ls_why */
     uint16_t cancel;     /* cancels that it was not told yet */
-    uint16_t cancels;    /* all, less what ls_uncancel took back */
-    uint32_t told;       /* how often it was told, ever */
-    bool observed;       /* DONE: somebody took its result */
-    bool detached;       /* nobody means to */
-    bool joining;        /* waits for its children, also while the loop closes; group.c */
     int code;            /* PARKED -> READY: 0 or errno of the wait */
     uint32_t probe_id;   /* in the trace, 0: not known there (yet) */
-    struct timer_node deadline;
-    struct on on;       /* PARKED: what for */
-    struct ls_site *at; /* where it waits, or waited last */
-    ls_ns since;        /* PARKED: the loop's tick then */
-    const char *allow;  /* why it may block the loop now, NULL: it may not; trace.c */
-    ls_fn *fn;
-    void *arg;
-    intptr_t result;   /* DONE */
-    int error;         /* DONE: errno when the result is -1 */
-    uint64_t ended;    /* DONE: the how many-th of its loop */
-    uint32_t refs;     /* handles out there */
-    uint32_t awaiters; /* of them, being awaited */
-    uint32_t lent;     /* of them, its group's or a callback's: nobody may spend them */
-    uint32_t refused;  /* awaits refused while the loop closes */
-    uint32_t holds;    /* locks it holds; holder.h */
+    uint32_t awaiters;   /* of the handles, being awaited */
+    struct ls_site *at;  /* where it waits, or waited last */
+
     struct waiter *waiters; /* who waits for it, the last first; gate.c */
     struct gate *gate;      /* PARKED: what it waits for, when that is tasks */
-    struct scope *scopes;   /* its open timeouts, the innermost first; timeout.c */
-    struct more *more;      /* NULL: as most tasks; more.h */
-    struct locals *locals;  /* NULL: none; local.c */
-    struct group *group;    /* that it belongs to; group.c */
-    struct task *group_next, **group_link;
-    struct ls_site *site; /* of the spawn */
+    struct timer_node deadline;
+    struct more *more;     /* NULL: as most tasks; more.h */
+    struct scope *scopes;  /* its open timeouts, the innermost first; timeout.c */
+    struct locals *locals; /* NULL: none; local.c */
+    struct group *group;   /* that it belongs to; group.c */
+    const char *allow;     /* why it may block the loop now, NULL: it may not; trace.c */
     const char *cancel_why;
+    uint16_t cancels; /* all, less what ls_uncancel took back */
+    bool observed;    /* DONE: somebody took its result, or is about to */
+    bool detached;    /* nobody means to */
+    bool joining;     /* waits for its children, also while the loop closes; group.c */
+    uint32_t told;    /* how often it was told of a cancel, ever */
+    int error;        /* DONE: errno when the result is -1 */
+    uint32_t lent;    /* of the handles, its group's or a callback's: nobody may spend them */
+    uint32_t refused; /* awaits refused while the loop closes */
+    uint32_t holds;   /* locks it holds; holder.h */
+    uint32_t dumped;  /* number of the ls_dump that showed it last.  The last that is zero at its birth */
+
     uint32_t index, generation; /* what a handle is made of */
-    uint32_t parent;            /* probe id */
-    uint32_t dumped;            /* number of the ls_dump that showed it last */
-    char name[44];              /* kept after its end, for the message about a spent handle */
+    /* Set by its spawn. */
+    ls_fn *fn;
+    void *arg;
+    struct ls_site *site;
+    const char *name; /* of its own (text, below), or the site's function; kept after its end, for messages */
+    uint32_t refs;    /* handles out there */
+    uint32_t parent;  /* probe id */
+    /* Set when it parks, or ends. */
+    struct on on;                           /* PARKED: what for */
+    ls_ns since;                            /* PARKED: the loop's tick then */
+    intptr_t result;                        /* DONE */
+    uint64_t ended;                         /* DONE: the how many-th of its loop */
+    struct task *group_next, **group_link; /* while it has a group */
+    char text[36];
 };
 
 #define TASKS_A_CHUNK 64 /* tasks are never moved */
@@ -157,11 +166,20 @@ struct loop {
 #define REFUSALS_MAX 1000 /* awaits that a closing loop refuses a task before it gives the task up */
 
 /* loop.c */
-struct loop *lsrt_loop(void); /* this thread's, NULL when it has none */
+extern _Thread_local struct loop *lsrt_here; /* this thread's, NULL when it has none */
+static inline struct loop *lsrt_loop(void)
+{
+    return lsrt_here;
+}
 /* The loop's clock: CLOCK_MONOTONIC, or its virtual time.  Outside a loop (a pool's thread): CLOCK_MONOTONIC. */
 ls_ns lsrt_now(void);
 /* The running task's loop, for what may wait; NULL after setting errno (EPERM) and the error text. */
-struct loop *lsrt_inside(const char *call);
+struct loop *lsrt_not_inside(const char *call);
+static inline struct loop *lsrt_inside(const char *call)
+{
+    struct loop *l = lsrt_here;
+    return LSRT_LIKELY(l && l->current) ? l : lsrt_not_inside(call);
+}
 /* This thread's loop, for what does not wait: in a task or in a callback of the loop (ls_call_later, ls_on_done, ls_post).
  * NULL as above.  l->current is NULL in a callback. */
 struct loop *lsrt_on_loop(const char *call);
@@ -175,7 +193,6 @@ int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *sit
 /* The same without a deadline, and neither a cancel that was not told yet nor a closing loop keeps it from waiting: for what
  * must be had, as a lock that is to be given back.  A cancel that comes meanwhile ends it, as any wait. */
 int lsrt_park_anyway(struct loop *l, enum ls_why why, struct on on, struct ls_site *site);
-_Noreturn void lsrt_leave_for_good(struct loop *l); /* the running task is DONE */
 
 /* call.c */
 /* Runs a callback of the loop: fn(arg), between tasks (l->current is NULL); in the trace it is a mark named by the site. */
@@ -185,14 +202,52 @@ void lsrt_calls_free(struct loop *l);
 /* task.c */
 /* A new task, in no queue yet and not in the trace; NULL and errno. */
 struct task *lsrt_task_new(struct loop *l, struct ls_site *site, ls_fn *fn, void *arg, const char *format, va_list ap);
-struct task *lsrt_task_at(struct loop *l, uint32_t index); /* index < l->task_count */
+static inline struct task *lsrt_task_at(struct loop *l, uint32_t index) /* index < l->task_count */
+{
+    return &l->chunks[index / TASKS_A_CHUNK][index % TASKS_A_CHUNK];
+}
+/* A handle is a number (loop, generation, index), not an address: one that is spent, made up or from another thread is
+ * found out by comparing, and never followed. */
+#define LSRT_INDEX_BITS 24
+#define LSRT_INDEX_MASK ((1u << LSRT_INDEX_BITS) - 1)
+_Static_assert(sizeof(uintptr_t) == 8, "a handle holds 16 bits of loop, 24 of generation and 24 of index");
+static inline struct ls_task *lsrt_task_handle(struct loop *l, struct task *t)
+{
+    return (struct ls_task *)((uintptr_t)l->id << 48 |
+                              (uintptr_t)(t->generation & LSRT_INDEX_MASK) << LSRT_INDEX_BITS | t->index);
+}
 /* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
-struct task *lsrt_task_of(struct loop *l, struct ls_task *handle, const char *call);
-void lsrt_task_unref(struct loop *l, struct task *t);
+struct task *lsrt_task_misuse(struct loop *l, struct ls_task *handle, const char *call);
+static inline struct task *lsrt_task_of(struct loop *l, struct ls_task *handle, const char *call)
+{
+    uintptr_t h = (uintptr_t)handle;
+    uint32_t index = (uint32_t)h & LSRT_INDEX_MASK, generation = (uint32_t)(h >> LSRT_INDEX_BITS) & LSRT_INDEX_MASK;
+    if (LSRT_LIKELY(h >> 48 == l->id && index < l->task_count)) {
+        struct task *t = lsrt_task_at(l, index);
+        if (LSRT_LIKELY(generation == (t->generation & LSRT_INDEX_MASK) && t->state != TASK_FREE &&
+                        (t->refs || t == l->current)))
+            return t;
+    }
+    return lsrt_task_misuse(l, handle, call);
+}
+void lsrt_task_free(struct loop *l, struct task *t);
+static inline void lsrt_task_unref(struct loop *l, struct task *t)
+{
+    if (--t->refs == 0 && t->state == TASK_DONE)
+        lsrt_task_free(l, t);
+}
 void lsrt_task_begin(struct loop *l, struct task *t); /* its first run is next: gives it a stack, or ends it */
 void lsrt_tasks_free(struct loop *l);
-struct ls_task *lsrt_task_handle(struct loop *l, struct task *t);
-uint32_t lsrt_task_probe_id(struct task *t); /* 0 for NULL */
+/* Tells the trace of a task; its name costs nothing when it is the site's function. */
+uint32_t lsrt_task_tell(struct task *t);
+static inline uint32_t lsrt_task_probe_id(struct task *t) /* 0 for NULL */
+{
+    return !t ? 0 : LSRT_LIKELY(t->probe_id) ? t->probe_id : lsrt_task_tell(t);
+}
+static inline const char *lsrt_task_probe_name(const struct task *t)
+{
+    return t->name == t->text ? t->text : NULL;
+}
 
 static inline bool lsrt_task_cancelled(const struct task *t)
 {

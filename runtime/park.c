@@ -15,31 +15,13 @@ void lsrt_wake(struct loop *l, struct task *t, int code)
 {
     if (t->state != TASK_PARKED)
         return;
-    t->code = code;
-    if (t->deadline.place)
-        lsrt_timer_remove(&l->timers, &t->deadline);
-    ready_add(l, t);
+    wake_untold(l, t, code);
     if (!ls_probe_on())
         return;
     if (l->late)
         ls_probe_wake_late(lsrt_task_probe_id(t), l->late);
     else
         ls_probe_wake(lsrt_task_probe_id(t), lsrt_task_probe_id(l->current));
-}
-
-void lsrt_leave_for_good(struct loop *l)
-{
-    struct task *self = l->current, *to = self == l->main ? NULL : next_task(l);
-    hook_switch(l, self, to);
-    if (ls_probe_on())
-        trace_switch(self, LS_WHY_END, 0, NULL, to);
-    lsrt_stack_put(&l->stacks, self->stack); /* after next_task: a task that begins must not get this stack yet */
-    self->stack = NULL;
-    l->current = to;
-    if (to)
-        to->state = TASK_RUNNING;
-    ctx_switch(&self->ctx, to ? &to->ctx : &l->ctx, 1);
-    abort(); /* not reached: nobody switches to a task that is over */
 }
 
 /* The running task was cancelled, or the loop is closing: it is told so instead of waiting. */
@@ -96,7 +78,7 @@ int lsrt_park_anyway(struct loop *l, enum ls_why why, struct on on, struct ls_si
     return park(l, l->current, why, on, site);
 }
 
-int ls_yield_at(struct ls_site *site)
+static __attribute__((noinline)) int yield(struct ls_site *site)
 {
     struct loop *l = lsrt_inside("ls_yield");
     if (!l)
@@ -109,6 +91,49 @@ int ls_yield_at(struct ls_site *site)
     leave(l, self, LS_WHY_YIELD, 0, site);
     return 0;
 }
+
+#ifdef LSRT_SWITCH_LAST
+/* The usual yield: to a task that has begun, with nothing else to do.  It saves no register, because it ends in jumps; what
+ * needs registers saved is a function of its own, and ends in the same way. */
+static __attribute__((noinline)) int yield_told(struct task *self, struct task *to)
+{
+    trace_switch(self, LS_WHY_YIELD, 0, self->at, to);
+    return lsrt_switch_last(&self->ctx, &to->ctx);
+}
+static inline int yield_to(struct loop *l, struct task *self, struct task *to, struct ls_site *site)
+{
+    l->dispatched++;
+    l->current = to;
+    self->at = site;
+    self->state = TASK_READY;
+    self->next = NULL;
+    to->state = TASK_RUNNING;
+    *l->ready_end = self; /* which may be to->next */
+    l->ready_end = &self->next;
+    l->ready = to->next;
+    return ls_probe_on() ? yield_told(self, to) : lsrt_switch_last(&self->ctx, &to->ctx);
+}
+static __attribute__((noinline)) int yield_after_look(struct loop *l, struct ls_site *site)
+{
+    return turn_over(l, l->dispatched + 1) ? yield(site) : yield_to(l, l->current, l->ready, site);
+}
+
+int ls_yield_at(struct ls_site *site)
+{
+    struct loop *l = lsrt_here;
+    struct task *self = l ? l->current : NULL, *to = self ? l->ready : NULL;
+    if (LSRT_UNLIKELY(!to || !to->stack || self->cancel | l->closing | l->switch_hook | (l->seed != 0)))
+        return yield(site);
+    if (LSRT_UNLIKELY((l->dispatched + 1) % LOOK_EVERY == 0))
+        return yield_after_look(l, site);
+    return yield_to(l, self, to, site);
+}
+#else
+int ls_yield_at(struct ls_site *site)
+{
+    return yield(site);
+}
+#endif
 
 int ls_sleep_at(struct ls_site *site, ls_ns time)
 {

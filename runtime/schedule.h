@@ -13,11 +13,6 @@
 #define TASKS_A_TURN 1024 /* so many at most between two polls */
 #define LOOK_EVERY   8    /* tasks between two looks at the coarse clock: a few long ones end the turn, too */
 
-#define LSRT_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define LSRT_UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-extern _Thread_local struct loop *lsrt_here; /* loop.c: this thread's loop, NULL when it has none */
-
 static inline ls_ns clock_read(clockid_t id)
 {
     struct timespec t;
@@ -39,15 +34,24 @@ static inline void ready_add(struct loop *l, struct task *t)
     l->ready_end = &t->next;
 }
 
-static inline bool turn_over(struct loop *l)
+/* lsrt_wake, of a task that is PARKED, without telling the trace. */
+static inline void wake_untold(struct loop *l, struct task *t, int code)
 {
-    return l->dispatched >= TASKS_A_TURN || (!l->virtual_time && clock_read(CLOCK_MONOTONIC_COARSE) != l->tick);
+    t->code = code;
+    if (t->deadline.place)
+        lsrt_timer_remove(&l->timers, &t->deadline);
+    ready_add(l, t);
+}
+
+static inline bool turn_over(struct loop *l, unsigned dispatched)
+{
+    return dispatched >= TASKS_A_TURN || (!l->virtual_time && clock_read(CLOCK_MONOTONIC_COARSE) != l->tick);
 }
 
 /* The task to run now; NULL when it is the loop's turn: none is ready, or a poll is due. */
 static inline struct task *next_task(struct loop *l)
 {
-    if (++l->dispatched % LOOK_EVERY == 0 && turn_over(l))
+    if (++l->dispatched % LOOK_EVERY == 0 && turn_over(l, l->dispatched))
         return NULL;
     for (;;) {
         struct task *t = l->ready;
@@ -72,11 +76,15 @@ static inline void hook_switch(struct loop *l, struct task *from, struct task *t
     lsrt_allow_switch(l, from, to);
 }
 
+static inline const char *const *stack_of(const struct task *t)
+{
+    return t ? (const char *const *)t->stack->bounds : NULL;
+}
+
 static inline void trace_switch(struct task *from, enum ls_why why, uint64_t target, struct ls_site *site,
                                 struct task *to)
 {
-    ls_probe_switch(lsrt_task_probe_id(from), why, target, site, lsrt_task_probe_id(to));
-    ls_probe_stack(to ? to->stack->lo : NULL, to ? to->stack->hi : NULL);
+    ls_probe_switch_stack(lsrt_task_probe_id(from), why, target, site, lsrt_task_probe_id(to), stack_of(to));
 }
 
 static inline uint64_t probe_target(struct on on)
@@ -90,7 +98,7 @@ static inline uint64_t probe_target(struct on on)
 }
 
 /* The running task stops (it is PARKED or READY by now) and the next one runs. */
-static inline void leave(struct loop *l, struct task *self, enum ls_why why, uint64_t target, struct ls_site *site)
+static inline __attribute__((always_inline)) void leave(struct loop *l, struct task *self, enum ls_why why, uint64_t target, struct ls_site *site)
 {
     struct task *to = next_task(l);
     hook_switch(l, self, to);
@@ -101,6 +109,26 @@ static inline void leave(struct loop *l, struct task *self, enum ls_why why, uin
         to->state = TASK_RUNNING;
     if (to != self)
         ctx_switch(&self->ctx, to ? &to->ctx : &l->ctx, 0);
+}
+
+/* The gate of the one task that awaits t and will take its result; NULL: nobody, or it is not as simple as that. */
+static inline struct gate *lsrt_gate_simple(const struct task *t)
+{
+    const struct waiter *w = t->waiters;
+    struct gate *g = w && !w->next ? w->gate : NULL;
+    return g && g->n == 1 && g->left == 1 && g->exclusive && !g->first_failure && !g->any && !g->cancelled &&
+                   g->task->state == TASK_PARKED
+               ? g
+               : NULL;
+}
+/* t, which is over, is all that g waits for: returns the task to be woken. */
+static inline struct task *lsrt_gate_open_simple(struct task *t, struct gate *g)
+{
+    t->waiters = NULL;
+    t->observed = true;
+    g->member->link = NULL;
+    g->left = 0;
+    return g->task;
 }
 
 /* Waits that something outside the loop may end, so that they are no deadlock and virtual time does not jump: a bit a why. */

@@ -9,7 +9,12 @@
 
 struct stack {
     struct stack *next; /* in the free list */
-    char *lo, *hi;      /* what a task may use: the guard is below lo */
+    union {
+        struct {
+            char *lo, *hi; /* what a task may use: the guard is below lo */
+        };
+        char *bounds[2]; /* the same, for the probe */
+    };
 #ifdef LSRT_TSAN
     void *fiber; /* TSan's, made once a stack: its tasks follow one another, like calls of one thread */
 #endif

@@ -2,12 +2,11 @@
 #include "timer.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 static bool earlier(const struct timer *a, const struct timer *b)
 {
-    return a->when != b->when ? a->when < b->when : a->node->seq < b->node->seq;
+    return a->when != b->when ? a->when < b->when : lsrt_timer_newer(b->node, a->node->seq);
 }
 
 static void put(struct timer_heap *h, size_t i, struct timer x)

@@ -2,6 +2,7 @@
 #ifndef LSRT_TIMER_H
 #define LSRT_TIMER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,7 @@ struct loop;
 
 struct timer_node {
     uint32_t place; /* in the heap, + 1; 0: it is not there */
-    uint64_t seq;   /* equal times fire in the order of their adding */
+    uint32_t seq;   /* equal times fire in the order of their adding; it may wrap */
     /* Called when it is due, after it was taken off the heap, on the loop's own stack: it must not wait.
      * NULL: the node is the deadline of a task, which is woken with ETIMEDOUT. */
     void (*fire)(struct loop *l, struct timer_node *n);
@@ -25,9 +26,13 @@ struct timer {
 struct timer_heap {
     struct timer *at;
     size_t count, room;
-    uint64_t seq;
+    uint32_t seq;
 };
 
+static inline bool lsrt_timer_newer(const struct timer_node *n, uint32_t seq)
+{
+    return (int32_t)(n->seq - seq) > 0;
+}
 int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when); /* 0, or ENOMEM */
 void lsrt_timer_remove(struct timer_heap *h, struct timer_node *n);         /* nothing when it is not there */
 

@@ -88,9 +88,13 @@ void ls_probe_task_observed(uint32_t task); /* somebody took its result */
 void ls_probe_task_detached(uint32_t task); /* nobody means to take it */
 /* `from` (0 = the loop) stops running, waits for `target` because of `why` at `site` (may be NULL); `to` runs. */
 void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to);
+/* The same, and ls_probe_stack(stack[0], stack[1]) in one call; NULL: the thread's own. */
+void ls_probe_switch_stack(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to,
+                           const char *const stack[2]);
 /* `task` is over and `to` runs: ls_probe_task_end, _task_observed (when observed), _wake(woken, task) when woken is not 0
  * and _switch(task, LS_WHY_END, 0, NULL, to) in one event.  Not for a task whose site was never sent. */
-void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to);
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to,
+                     const char *const stack[2]);
 /* `task` became ready; waker: the task that made it so, 0 = the loop (timer, fd). */
 void ls_probe_wake(uint32_t task, uint32_t waker);
 /* By a timer that was due late_ns ago, while the loop was busy, or by an event that the poll gave late_ns ago, when others
@@ -138,8 +142,10 @@ void ls_probe_mark_for(uint32_t task, const char *name, double value, uint64_t s
 #define ls_probe_hold(object, task, held)       (ls_probe_on() ? ls_probe_hold(object, task, held) : (void)0)
 #define ls_probe_members(object, ids, n)        (ls_probe_on() ? ls_probe_members(object, ids, n) : (void)0)
 #define ls_probe_allow(why)                     (ls_probe_on() ? ls_probe_allow(why) : (void)0)
-#define ls_probe_finish(task, outcome, result, woken, observed, to) \
-    (ls_probe_on() ? ls_probe_finish(task, outcome, result, woken, observed, to) : (void)0)
+#define ls_probe_finish(task, outcome, result, woken, observed, to, stack) \
+    (ls_probe_on() ? ls_probe_finish(task, outcome, result, woken, observed, to, stack) : (void)0)
+#define ls_probe_switch_stack(from, why, target, site, to, stack) \
+    (ls_probe_on() ? ls_probe_switch_stack(from, why, target, site, to, stack) : (void)0)
 #define ls_probe_mark(name, value, start)       (ls_probe_on() ? ls_probe_mark(name, value, start) : (void)0)
 #define ls_probe_mark_for(task, name, value, start) \
     (ls_probe_on() ? ls_probe_mark_for(task, name, value, start) : (void)0)

@@ -103,8 +103,21 @@ void ls_probe_wake(uint32_t task, uint32_t waker)
 {
     fake_say("wake %s by %s\n", fake_name(task), fake_name(waker));
 }
-void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to)
+void ls_probe_stack(const void *lo, const void *hi)
 {
+    fake.lo = lo;
+    fake.hi = hi;
+}
+void ls_probe_switch_stack(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to,
+                           const char *const stack[2])
+{
+    ls_probe_stack(stack ? stack[0] : NULL, stack ? stack[1] : NULL);
+    ls_probe_switch(from, why, target, site, to);
+}
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to,
+                     const char *const stack[2])
+{
+    ls_probe_stack(stack ? stack[0] : NULL, stack ? stack[1] : NULL);
     ls_probe_task_end(task, outcome, result);
     if (observed)
         ls_probe_task_observed(task);
@@ -128,11 +141,6 @@ void ls_probe_wake_late(uint32_t task, uint64_t late_ns)
 {
     (void)late_ns; /* as long as the machine was busy */
     fake_say("wake %s by %s\n", fake_name(task), fake_name(0));
-}
-void ls_probe_stack(const void *lo, const void *hi)
-{
-    fake.lo = lo;
-    fake.hi = hi;
 }
 uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd)
 {

@@ -185,12 +185,37 @@ void ls_probe_switch(uint32_t from, enum ls_why why, uint64_t target, struct ls_
     ring_emit_fast(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
 }
 
-void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to)
+/* Read by the watchdog without order: it checks that the stack pointer lies between them. */
+static inline void set_stack(struct probe_self *s, const void *lo, const void *hi)
+{
+    atomic_store_explicit(&s->slot->coro_lo, (uintptr_t)lo, memory_order_relaxed);
+    atomic_store_explicit(&s->slot->coro_hi, (uintptr_t)hi, memory_order_relaxed);
+}
+
+void ls_probe_switch_stack(uint32_t from, enum ls_why why, uint64_t target, struct ls_site *site, uint32_t to,
+                           const char *const stack[2])
 {
     struct probe_self *s = &probe_self;
-    if (!probe_ready(s))
+    uint64_t id = site ? __atomic_load_n(&site->id, __ATOMIC_RELAXED) : 0;
+    if (unlikely(!ring_fast(s) || (site && !id))) {
+        switch_slow(from, why, target, site, to);
+        if (probe_ready(s))
+            set_stack(s, stack ? stack[0] : NULL, stack ? stack[1] : NULL);
+        return;
+    }
+    atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* as in ls_probe_switch */
+    set_stack(s, stack ? stack[0] : NULL, stack ? stack[1] : NULL);
+    ring_emit_fast(s, EVENT_HEAD(EV_SWITCH, why, 0, to), from | id << 32, target);
+}
+
+void ls_probe_finish(uint32_t task, enum ls_outcome outcome, int64_t result, uint32_t woken, int observed, uint32_t to,
+                     const char *const stack[2])
+{
+    struct probe_self *s = &probe_self;
+    if (unlikely(!ring_fast(s) && !probe_ready(s)))
         return;
     atomic_store_explicit(&s->slot->task, to, memory_order_relaxed); /* as in ls_probe_switch */
+    set_stack(s, stack ? stack[0] : NULL, stack ? stack[1] : NULL);
     ring_emit(s, EVENT_HEAD(EV_FINISH, outcome, observed ? EV_FINISH_OBSERVED : 0, to), task | (uint64_t)woken << 32,
               (uint64_t)result);
 }
@@ -241,9 +266,7 @@ void ls_probe_stack(const void *lo, const void *hi)
     struct probe_self *s = &probe_self;
     if (!probe_ready(s))
         return;
-    /* Read by the watchdog without order: it checks that the stack pointer lies between them. */
-    atomic_store_explicit(&s->slot->coro_lo, (uintptr_t)lo, memory_order_relaxed);
-    atomic_store_explicit(&s->slot->coro_hi, (uintptr_t)hi, memory_order_relaxed);
+    set_stack(s, lo, hi);
 }
 
 uint32_t ls_probe_object_new(enum ls_object_kind kind, const char *name, struct ls_site *site, int fd)
