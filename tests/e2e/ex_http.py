@@ -48,7 +48,7 @@ with place() as directory, nginx(directory, free_port()) as url:
     names = {t.one("SELECT kind || ' ' || name FROM object WHERE id = ?", w[3]) for w in fetches}
     check(names == {f"future {p}" for p in pages}, f"on what: {names}")
     sockets = waits(t, "fd", "socket %")
-    check(all(w[0] == f"socket {w[3]}" for w in sockets) and len({w[3] for w in sockets}) == 4, f"a task a socket: {sockets}")
+    check(all(w[0] == f"socket {w[3]}" for w in sockets) and len({w[3] for w in sockets}) >= 3, f"a task a socket: {sockets}")
     woke = {w[0] for w in t.all("""SELECT waker.name FROM step p JOIN why ON why.id = p.why JOIN task ON task.id = p.task
                                      JOIN task waker ON waker.id = p.waker WHERE why.name = 'future'""")}
     check(woke and all(w.startswith("socket ") for w in woke), f"who had the answer: {woke}")

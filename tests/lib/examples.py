@@ -23,13 +23,23 @@ def place():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def record(directory, name, *args, threshold="50ms", env=None):
-    """(what it printed, its trace) of build/examples/NAME; the threshold leaves room for a machine that is busy.  Of each
-    trace the same holds: nothing lost, every wait has a reason, and the steps of a task add up to its life."""
-    path = f"{directory}/{name.replace('/', '-')}.db"
-    p = subprocess.run([LOOPSCOPE, "record", "-q", "-o", path, "--threshold", threshold, "--", f"{B}/examples/{name}",
-                        *map(str, args)], capture_output=True, text=True, timeout=60, env=env)
-    check(p.returncode == 0, f"{name}: exit status {p.returncode}\n{p.stdout}{p.stderr}")
+def record(directory, name, *args, threshold="50ms", meanwhile=None):
+    """(what it printed, its trace) of build/examples/NAME; the threshold leaves room for a machine that is busy.
+    meanwhile(its first line) is called while it runs.  Of each trace the same holds: nothing lost, every wait has a
+    reason, and the steps of a task add up to its life."""
+    path, first = f"{directory}/{name.replace('/', '-')}.db", ""
+    p = subprocess.Popen([LOOPSCOPE, "record", "-q", "-o", path, "--threshold", threshold, "--", f"{B}/examples/{name}",
+                          *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        if meanwhile:
+            first = p.stdout.readline()
+            meanwhile(first.rstrip())
+        out, err = p.communicate(timeout=60)
+    except BaseException:
+        p.terminate()
+        print("".join(p.communicate(timeout=60)))
+        raise
+    check(p.returncode == 0, f"{name}: exit status {p.returncode}\n{first}{out}{err}")
     t = Trace(path)
     check(t.lost() == 0, f"{name}: {t.lost()} events lost")
     odd = t.all("SELECT name, t_end - t, run, queue, wait FROM task WHERE t_end IS NOT NULL AND t_end - t != run + queue + wait")
@@ -38,7 +48,7 @@ def record(directory, name, *args, threshold="50ms", env=None):
     bare = t.all("""SELECT task.name, step.wait FROM step JOIN task ON task.id = step.task
                      WHERE step.why IS NULL OR step.wait IS NULL OR step.queue IS NULL""")
     check(not bare, f"{name}: every wait has a reason: {bare}")
-    return p.stdout, t
+    return first + out, t
 
 
 def stalls(t):
@@ -70,7 +80,8 @@ def blocked_in(t, source, function, text, call, tasks):
         check(task is None or task in tasks, f"{source}: a stall of {task}: {found}")
         check(cause == "call" and detail.startswith(call), f"{source}: cause call, {call}: {cause} {detail}")
         check(f"{function}:{line}" in stack, f"{source}: {function}:{line} is on the stack {stack}")
-    blamed = {r[0] for r in t.all("SELECT task.name FROM call JOIN task ON task.id = call.task WHERE call.name = ?", call)}
+    blamed = {r[0] for r in t.all("""SELECT task.name FROM call JOIN task ON task.id = call.task
+                                       WHERE call.name = ? AND dur > 50000000""", call)}
     check(blamed == set(tasks), f"{source}: whose calls: {blamed}")
     said, where = report(t), f"{function} ({os.path.basename(source)}:{line})"
     check(where in " ".join(said.split()), f"the report names {where}:\n{said}")
