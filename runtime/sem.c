@@ -1,6 +1,7 @@
 /* sem.c - ls_sem: a count of permits, handed over to the first that waits.  Runs on the loop's thread.
  *
- * While somebody waits the value is 0: a permit that is released then goes to the first of them. */
+ * As asyncio's: nobody overtakes.  While a task that was handed a permit has not run yet, whoever comes waits behind it,
+ * even when there are more permits; it lets them go on when it runs. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -10,6 +11,7 @@ struct sem {
     struct object object;
     struct waitq waiters;
     size_t value, bound; /* bound 0: none */
+    size_t handed;       /* permits whose new holders have not run yet */
 };
 
 static void sem_describe(const struct object *o, char *text, size_t size)
@@ -36,17 +38,37 @@ struct ls_sem *ls_sem_new_at(struct ls_site *site, const char *name, size_t valu
     return lsrt_object_handle(lsrt_loop(), s);
 }
 
+/* Permits that are there go to those who wait. */
+static void hand_over(struct loop *l, struct sem *s)
+{
+    while (s->value && waitq_serve(l, &s->waiters)) {
+        s->value--;
+        s->handed++;
+    }
+}
+
+static bool take(struct sem *s)
+{
+    if (!s->value || s->handed)
+        return false;
+    s->value--;
+    return true;
+}
+
 int ls_sem_acquire_at(struct ls_site *site, struct ls_sem *sem, ls_ns deadline)
 {
     struct sem *s = lsrt_sync_inside(sem, &sem_ops, "ls_sem_acquire");
     if (!s)
         return -1;
-    if (s->value) {
-        s->value--;
+    if (take(s))
         return 0;
-    }
+    struct loop *l = lsrt_loop();
     struct wait w;
-    return lsrt_result(waitq_park(lsrt_loop(), &s->waiters, &w, LS_WHY_SEM, &s->object, site, deadline));
+    int code = waitq_park(l, &s->waiters, &w, LS_WHY_SEM, &s->object, site, deadline);
+    s->handed -= w.served;
+    if (!s->handed)
+        hand_over(l, s);
+    return lsrt_result(code);
 }
 
 int ls_sem_try(struct ls_sem *sem)
@@ -54,10 +76,7 @@ int ls_sem_try(struct ls_sem *sem)
     struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_try");
     if (!s)
         return -1;
-    if (!s->value)
-        return lsrt_result(EAGAIN);
-    s->value--;
-    return 0;
+    return take(s) ? 0 : lsrt_result(EAGAIN);
 }
 
 int ls_sem_release(struct ls_sem *sem)
@@ -68,8 +87,8 @@ int ls_sem_release(struct ls_sem *sem)
     if (s->bound && s->value == s->bound)
         return lsrt_misuse(EOVERFLOW, "ls_sem_release: semaphore '%s' has all its %zu permits already", s->object.name,
                            s->bound);
-    if (!waitq_serve(lsrt_loop(), &s->waiters))
-        s->value++;
+    s->value++;
+    hand_over(lsrt_loop(), s);
     return 0;
 }
 
@@ -82,5 +101,5 @@ ssize_t ls_sem_value(struct ls_sem *sem)
 int ls_sem_free(struct ls_sem *sem)
 {
     struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_free");
-    return s ? lsrt_sync_free(s, s->waiters.count, "ls_sem_free") : -1;
+    return s ? lsrt_sync_free(s, s->waiters.count + s->handed, "ls_sem_free") : -1;
 }
