@@ -147,16 +147,10 @@ int ls_stream_writef(struct ls_stream *handle, const char *format, ...)
         vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     va_end(ap);
-    if (n < 0)
-        return -1;
-    if (!text)
-        return lsrt_result(ENOMEM);
-    int result = put(l, s, text, (size_t)n);
-    if (text != few) {
-        int error = errno;
+    int result = n < 0 ? -1 : text ? put(l, s, text, (size_t)n) : lsrt_result(ENOMEM), error = errno;
+    if (text != few)
         free(text);
-        errno = error;
-    }
+    errno = error;
     return result;
 }
 
