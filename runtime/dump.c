@@ -1,7 +1,7 @@
 /* dump.c - what a loop and its tasks do right now: ls_tasks_foreach for programs, ls_dump for people.
  *
- * ls_dump writes with write(2) from a buffer on the stack: no malloc, no stdio of its own, and but one thing is changed, the
- * number in each task that says whether this dump has shown it.  (The objects describe themselves with snprintf.)
+ * ls_dump writes with write(2) from a buffer on the stack: no malloc, no stdio of its own, and it changes but one thing,
+ * the number in each task that says whether this dump has shown it.  (The objects describe themselves with snprintf.)
  * ls_dump_all finds the loops of other threads in `loops`. */
 #include <errno.h>
 #include <poll.h>

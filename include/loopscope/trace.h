@@ -1,5 +1,5 @@
-/* trace.h - what a program says about itself in the trace: spans, marks, counters, allowed blocks; and what its tasks do
- * right now: ls_tasks_foreach, ls_dump.
+/* trace.h - what a program says about itself in the trace: spans, marks, counters, allowed blocks; and what its tasks
+ * do right now: ls_tasks_foreach, ls_dump.
  *
  * Spans, marks and counters are a load and a branch while nothing records; ls_markf does not format then. */
 #ifndef LOOPSCOPE_TRACE_H
@@ -43,15 +43,15 @@ struct ls_task_info {
 };
 
 /* Calls fn for each task of this thread's loop that is not over, in no particular order.  When fn returns anything but
- * 0, that is the result and the rest is left out; else 0.  -1: no loop (EPERM), fn is NULL (EINVAL).  fn may spawn, cancel
- * and wait; the strings and sites are good until it does. */
+ * 0, that is the result and the rest is left out; else 0.  -1: no loop (EPERM), fn is NULL (EINVAL).  fn may spawn,
+ * cancel and wait; the strings and sites are good until it does. */
 int ls_tasks_foreach(int (*fn)(const struct ls_task_info *info, void *arg), void *arg);
 
 /* Writes this thread's loop to fd for people to read: every task, as a tree of who awaits whom, with its state, since
- * when, what it waits for (and who holds that), where it waits and was spawned, the high-water mark of its stack; then
- * the objects and their state.  -1: no loop (EPERM), or write's errno.  It allocates nothing and uses no stdio, so that
- * a debugger may call it at any point (gdb: `call (int)ls_dump(2)`); from a signal handler it is as safe as can be: what
- * the thread was just changing may be shown half done. */
+ * when, what it waits for (and who holds that), where it waits and was spawned, the most of its stack that was used;
+ * then the objects and their state.  -1: no loop (EPERM), or write's errno.  It allocates nothing and uses no stdio, so
+ * that a debugger may call it at any point (gdb: `call (int)ls_dump(2)`); from a signal handler it is as safe as can
+ * be: what the thread was just changing may be shown half done. */
 int ls_dump(int fd);
 /* The same for every loop of the process.  Other threads' loops are read while they run: for a debugger that has
  * stopped them (gdb: `set scheduler-locking on`), or as a last resort. */

@@ -1,7 +1,7 @@
-"""asyncio_side_by_side - both programs of each pair in docs/asyncio print the same, and docs/asyncio.md shows these programs.
+"""asyncio_side_by_side - both programs of each pair in docs/asyncio print the same, and docs/asyncio.md shows them.
 
-A Python program that needs a newer Python than there is ("# needs Python 3.13" in its first line) is not run: then NAME.out
-has what it prints."""
+A Python program that needs a newer Python than there is ("# needs Python 3.13" in its first line) is not run: then
+NAME.out has what it prints."""
 import concurrent.futures
 import glob
 import os

@@ -1,5 +1,5 @@
-"""runtime_debug - LOOPSCOPE_DEBUG=1 says each mistake in one line on stderr, with the task and file:line; without it not a
-word is said."""
+"""runtime_debug - LOOPSCOPE_DEBUG=1 says each mistake in one line on stderr, with the task and file:line; without it not
+a word is said."""
 import os
 import re
 import subprocess
