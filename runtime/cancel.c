@@ -22,6 +22,8 @@ static void cancel_here(struct loop *l, struct task *t, const char *why)
     if (t->state == TASK_PARKED && t->stack) {
         t->told++;
         lsrt_wake(l, t, ECANCELED);
+    } else if (t->state == TASK_READY && t->code == ECANCELED) { /* about to be told already: both at once */
+        t->told++;
     } else {
         add_one(&t->cancel);
         if (t->state == TASK_PARKED)
@@ -34,7 +36,18 @@ struct through {
     struct task *first, **end;
     uint32_t pass;
     const char *why;
+    const struct task *spared; /* a cancel does not go on to it: who waits for it is told instead */
 };
+
+static bool goes_through(const struct gate *g, const struct task *spared)
+{
+    if (!g || !g->through)
+        return false;
+    for (size_t i = 0; spared && i < g->n; i++)
+        if (g->member[i].link && g->member[i].target == spared)
+            return false;
+    return true;
+}
 
 /* For t itself, or for what it waits for: then it is put on the list, once. */
 static void cancel_or_list(struct loop *l, struct through *x, struct task *t)
@@ -42,10 +55,11 @@ static void cancel_or_list(struct loop *l, struct through *x, struct task *t)
     if (t->state != TASK_READY && t->state != TASK_RUNNING && t->state != TASK_PARKED)
         return;
     struct gate *g = t->state == TASK_PARKED ? t->gate : NULL;
-    if (g && g->through && g->pass == x->pass)
+    bool on = goes_through(g, x->spared);
+    if (on && g->pass == x->pass)
         return;
     add_one(&t->cancels);
-    if (!g || !g->through) {
+    if (!on) {
         cancel_here(l, t, x->why);
         return;
     }
@@ -75,11 +89,16 @@ static void through_all(struct loop *l, struct through *x)
     }
 }
 
-void lsrt_task_cancel(struct loop *l, struct task *t, const char *why)
+void lsrt_task_cancel_but(struct loop *l, struct task *t, const char *why, const struct task *spared)
 {
-    struct through x = { .end = &x.first, .pass = ++l->cancel_pass, .why = why };
+    struct through x = { .end = &x.first, .pass = ++l->cancel_pass, .why = why, .spared = spared };
     cancel_or_list(l, &x, t);
     through_all(l, &x);
+}
+
+void lsrt_task_cancel(struct loop *l, struct task *t, const char *why)
+{
+    lsrt_task_cancel_but(l, t, why, NULL);
 }
 
 void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why)

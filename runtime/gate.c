@@ -185,6 +185,7 @@ int lsrt_gate_park(struct loop *l, struct gate *g, const char *noun, struct ls_s
     }
     if (g->cancelled && code != ECANCELED) { /* told now; by ECANCELED, the loop has */
         self->told++;
+        self->cancel = 0; /* with what came since it opened */
         code = ECANCELED;
     }
     return code;

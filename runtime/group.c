@@ -175,7 +175,7 @@ static void end_all(struct loop *l, struct group *g, const char *why)
         return;
     g->ending = true;
     for (struct task *t = g->first; t; t = t->group_next)
-        lsrt_task_cancel(l, t, why);
+        lsrt_task_cancel_but(l, t, why, g->opener); /* which waits for them */
     refuse_room(l, g);
 }
 

@@ -130,6 +130,7 @@ struct loop {
     uint32_t live;    /* tasks that are not over */
     uint64_t ends;    /* tasks that are, ever */
     uint32_t cancel_pass; /* gate.h */
+    struct scope *scopes; /* open timeouts of all tasks; timeout.c */
     struct done_call *done_calls, **done_end; /* of tasks that are over: due now; done.c */
     uint32_t outside; /* tasks that something outside may wake: an fd, a thread; see WHY_OUTSIDE in schedule.h */
     bool reachable;   /* another thread may post to this loop at any time */
@@ -256,6 +257,8 @@ static inline bool lsrt_task_cancelled(const struct task *t)
 
 /* cancel.c */
 void lsrt_task_cancel(struct loop *l, struct task *t, const char *why); /* or what it waits for */
+/* The same, but when it waits for `spared` it is told itself. */
+void lsrt_task_cancel_but(struct loop *l, struct task *t, const char *why, const struct task *spared);
 void lsrt_task_cancel_all(struct loop *l);
 void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why);
 /* Takes a cancel of the running task back that was made when `told` was as given; true: it was told since. */

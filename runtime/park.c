@@ -87,6 +87,7 @@ static __attribute__((noinline)) int yield(struct ls_site *site)
     self->at = site;
     if (LSRT_UNLIKELY(self->cancel || l->closing))
         return lsrt_result(refuse(l, self));
+    self->code = 0;
     ready_add(l, self);
     leave(l, self, LS_WHY_YIELD, 0, site);
     return 0;

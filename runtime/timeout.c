@@ -1,7 +1,7 @@
 /* timeout.c - scopes in which a task has until a deadline.  Runs on the loop's thread.
  *
- * A scope lies in the caller's `struct ls_timeout`; a task's open ones are a list, so that one that is not open, or is
- * another task's, is found out by comparing.  Its expiry is a cancel of the task, and its end takes that cancel back: if
+ * A scope lies in the caller's `struct ls_timeout`; a task's open ones are a list, and so are the loop's, so that one that
+ * is not open is found out by comparing.  Its expiry is a cancel of the task, and its end takes that cancel back: if
  * then no more cancels are left than there were at the begin, the expiry was all that happened. */
 #include <errno.h>
 
@@ -12,8 +12,9 @@ struct scope {
     struct timer_node node; /* first */
     struct task *task;
     struct scope *outer;
-    uint32_t told;    /* the task's, when it expired */
-    uint16_t cancels; /* the task's, at the begin */
+    struct scope *next, **link; /* among the loop's */
+    uint32_t told;              /* the task's, when it expired */
+    uint16_t cancels;           /* the task's, at the begin */
     bool expired;
 };
 _Static_assert(sizeof(struct scope) <= sizeof(struct ls_timeout), "a scope lies in the user's struct");
@@ -39,6 +40,19 @@ static int arm(struct loop *l, struct scope *s, ls_ns deadline)
         return lsrt_timer_add(&l->timers, &s->node, deadline);
     expire(l, s);
     return 0;
+}
+
+/* The open scope of any task that lies there; else as scope_of. */
+static struct scope *scope_anywhere(struct loop *l, const struct ls_timeout *scope, const char *call)
+{
+    for (struct scope *s = l->current ? l->current->scopes : NULL; s; s = s->outer)
+        if ((const void *)s == (const void *)scope)
+            return s;
+    for (struct scope *s = l->scopes; s; s = s->next)
+        if ((const void *)s == (const void *)scope)
+            return s;
+    lsrt_misuse(EINVAL, "%s: not an open timeout", call);
+    return NULL;
 }
 
 /* The open scope of the running task that lies there; NULL after setting errno and the error text. */
@@ -69,13 +83,18 @@ int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline)
     if (error)
         return lsrt_result(error);
     t->scopes = s;
+    s->next = l->scopes;
+    s->link = &l->scopes;
+    if (s->next)
+        s->next->link = &s->next;
+    l->scopes = s;
     return 0;
 }
 
 int ls_timeout_reschedule(struct ls_timeout *scope, ls_ns deadline)
 {
-    struct loop *l = lsrt_inside("ls_timeout_reschedule");
-    struct scope *s = l ? scope_of(l, scope, "ls_timeout_reschedule") : NULL;
+    struct loop *l = lsrt_on_loop("ls_timeout_reschedule");
+    struct scope *s = l ? scope_anywhere(l, scope, "ls_timeout_reschedule") : NULL;
     if (!s)
         return -1;
     if (s->expired)
@@ -89,6 +108,9 @@ static bool end(struct loop *l, struct task *t)
 {
     struct scope *s = t->scopes;
     t->scopes = s->outer;
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
     if (!s->expired) {
         lsrt_timer_remove(&l->timers, &s->node);
         return false;
@@ -110,8 +132,8 @@ int ls_timeout_end(struct ls_timeout *scope)
 
 int ls_timeout_expired(const struct ls_timeout *scope)
 {
-    struct loop *l = lsrt_inside("ls_timeout_expired");
-    struct scope *s = l ? scope_of(l, scope, "ls_timeout_expired") : NULL;
+    struct loop *l = lsrt_on_loop("ls_timeout_expired");
+    struct scope *s = l ? scope_anywhere(l, scope, "ls_timeout_expired") : NULL;
     return s ? s->expired : -1;
 }
 

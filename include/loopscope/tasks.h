@@ -132,8 +132,8 @@ ssize_t ls_group_errors(struct ls_group *group, struct ls_group_error errors[], 
  * await under way or the next one returns ECANCELED, once, and ls_timeout_end says -1, ETIMEDOUT; awaits in between work.
  * It says 0 (and leaves errno as it is) when the scope did not interrupt anything, or when somebody else cancelled the task
  * as well: then that is what it has to obey.  Scopes nest, none swallows another's; a scope's end ends those begun after it,
- * and so does a return of the task's function.  LS_NEVER: until it is rescheduled.  ls_timeout_reschedule: EALREADY when it
- * has expired, EINVAL when it is not an open scope of this task.
+ * and so does a return of the task's function.  LS_NEVER: until it is rescheduled, which any task may do.  EALREADY: it has
+ * expired; EINVAL: it is not an open scope (to end: of this task).
  *     struct ls_timeout scope;
  *     ls_timeout_begin(&scope, ls_after(LS_SEC));
  *     int status = fetch();

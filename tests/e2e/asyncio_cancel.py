@@ -118,6 +118,16 @@ async def cancel_goes_down_a_chain():
 
 
 @case
+async def cancelled_twice_at_once():
+    task = job("task", 9, 0, 2)
+    await asyncio.sleep(1)
+    task.cancel()
+    task.cancel()
+    await show("task", task)
+    say(f"{task.cancelling()}")
+
+
+@case
 async def awaits_after_a_cancel_work():
     task = job("task", 9, 0, 2)
     await cancel_at(1, task)

@@ -110,6 +110,16 @@ static void cancel_goes_down_a_chain(void)
     show_task("chain", t);
 }
 
+static void cancelled_twice_at_once(void)
+{
+    struct ls_task *t = ls_ref(JOB("task", 9, 0, 2));
+    pass(1);
+    ls_cancel(t, NULL);
+    ls_cancel(t, NULL);
+    show_task("task", t);
+    say("%d", ls_cancelling(t));
+}
+
 static void awaits_after_a_cancel_work(void)
 {
     struct ls_task *t = JOB("task", 9, 0, 2);
@@ -371,6 +381,7 @@ static const struct test_case cases[] = {
     CASE(test_cancel_awaited_task),
     CASE(test_yield_future_passes_cancel),
     CASE(cancel_goes_down_a_chain),
+    CASE(cancelled_twice_at_once),
     CASE(awaits_after_a_cancel_work),
     CASE(done_callbacks),
     CASE(test_timeout_basic),
