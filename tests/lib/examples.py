@@ -71,17 +71,17 @@ def line_of(source, text):
     return found[0]
 
 
-def blocked_in(t, source, function, text, call, tasks):
-    """Each of `tasks`, and no other, blocked the loop in `call`, called from the line with `text` in `function` of
+def blocked_in(t, source, function, text, call, tasks, reason="call"):
+    """Each of `tasks`, and no other, blocked the loop in `call` for long, called from the line with `text` in `function` of
     SOURCE; every stall says so, and the report."""
     found, line = stalls(t), line_of(source, text)
     check(found, f"{source}: stalls")
     for task, cause, detail, _, stack in found: # one turn may hold several tasks, then it is no task's
         check(task is None or task in tasks, f"{source}: a stall of {task}: {found}")
-        check(cause == "call" and detail.startswith(call), f"{source}: cause call, {call}: {cause} {detail}")
+        check(cause == reason and detail.startswith(call), f"{source}: cause {reason}, {call}: {cause} {detail}")
         check(f"{function}:{line}" in stack, f"{source}: {function}:{line} is on the stack {stack}")
-    blamed = {r[0] for r in t.all("""SELECT task.name FROM call JOIN task ON task.id = call.task
-                                       WHERE call.name = ? AND dur > 50000000""", call)}
+    blamed = {r[0] for r in t.all("""SELECT task.name FROM call JOIN task ON task.id = call.task WHERE call.name = ?
+                                       GROUP BY task.id HAVING sum(dur) > 50000000""", call)}
     check(blamed == set(tasks), f"{source}: whose calls: {blamed}")
     said, where = report(t), f"{function} ({os.path.basename(source)}:{line})"
     check(where in " ".join(said.split()), f"the report names {where}:\n{said}")
