@@ -46,7 +46,8 @@ static int read_range(const struct values *v, struct trace *t, struct report_ran
     int64_t *moments[] = { &ret_range->from, &ret_range->to };
     for (int i = 0; i < 2; i++)
         if (texts[i] && human_scan_moment(texts[i], report_t0(t), moments[i]) != 0)
-            return complain(2, "report: %s: '%s' is no time; use 12.5s from the start, or 14:03:11", names[i], texts[i]);
+            return complain(2, "report: %s: '%s' is no time; use 12.5s from the start, or 14:03:11", names[i],
+                            texts[i]);
     if (ret_range->from >= ret_range->to)
         return complain(2, "report: --from is not before --to: nothing lies between");
     return 0;
@@ -86,7 +87,8 @@ static int judge_gates(const struct values *v, struct gate *const *gates, int n,
 
 static int print(const struct values *v, struct trace *t, const struct report_data *d)
 {
-    struct report_options o = { .top = v->top < 100000 ? (int)v->top : 100000, .width = page_width(),
+    struct report_options o = { .top = v->top < 100000 ? (int)v->top : 100000,
+                                .width = page_width(),
                                 .colour = page_wants_colour() };
     o.by = strcmp(v->by, "task") == 0 ? BY_TASK : strcmp(v->by, "loop") == 0 ? BY_LOOP : BY_PLACE;
     if (v->json)
@@ -112,7 +114,8 @@ static int report(const struct values *v, const char *path, struct gate *const *
     if (code == 0 && report_load(t, &range, &d, error, sizeof error) != 0)
         code = complain(2, "%s", error);
     if (code == 0 && v->from && d->session.duration != NOT_KNOWN && range.from > d->session.duration)
-        code = complain(2, "report: --from is after the end: the trace lasts %s", human_duration(d->session.duration).s);
+        code =
+            complain(2, "report: --from is after the end: the trace lasts %s", human_duration(d->session.duration).s);
     if (code == 0 && print(v, t, d) != 0)
         code = complain(2, "report: out of memory");
     if (code == 0)
@@ -140,12 +143,14 @@ const struct command cmd_report = {
     .summary = "what blocked the loops, worst harm first",
     .about = "Reads FILE (loopscope.db) and says in one line whether a loop was blocked, then where: stalls\n"
              "by place in the code, each with its cause, who had to wait, the stack and a remedy; then the\n"
-             "loops, the short blocking calls, the tasks that waited most, and how far to trust it all.\n"
+             "loops, the short blocking calls, the tasks that waited most, those that failed and who awaited them,\n"
+             "results that nobody took, and how far to trust it all.\n"
              "\n"
              "--fail-if makes it a gate: exit 1 when the expression is true.  It compares\n"
              "  stall  stalls  stall.total  stall.CAUSE     longest stall, how many, their sum, longest of a cause\n"
              "  busy  iteration.p50  .p99  .max             the busiest loop, its busy time a turn\n"
              "  call  calls  call.NAME  lost  loops         blocking calls on a loop, events lost, loops seen\n"
+             "  unobserved  never_awaited                   tasks whose error, or result, nobody took\n"
              "with > >= < <= = != and a value (50ms, 3, 90%), joined by and, or and brackets:\n"
              "  loopscope report --fail-if 'stall>50ms or call.getaddrinfo>0'\n"
              "Where no loop was seen nothing is true of it: 'stall>50ms or loops<1' fails then, too.",

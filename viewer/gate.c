@@ -11,19 +11,44 @@
 #define DEPTH_MAX 64 /* of brackets */
 
 enum unit { UNIT_TIME, UNIT_COUNT, UNIT_SHARE };
-enum metric { M_STALL, M_STALLS, M_STALL_TOTAL, M_STALL_CAUSE, M_BUSY, M_P50, M_P99, M_MAX, M_CALL, M_CALLS, M_CALL_NAME,
-              M_LOST, M_LOOPS };
+enum metric {
+    M_STALL,
+    M_STALLS,
+    M_STALL_TOTAL,
+    M_STALL_CAUSE,
+    M_BUSY,
+    M_P50,
+    M_P99,
+    M_MAX,
+    M_CALL,
+    M_CALLS,
+    M_CALL_NAME,
+    M_LOST,
+    M_LOOPS,
+    M_UNOBSERVED,
+    M_NEVER_AWAITED
+};
 
 static const struct {
     const char *name; /* ends in '.': any word of the right kind follows */
     enum metric metric;
     enum unit unit;
 } metrics[] = {
-    { "stall", M_STALL, UNIT_TIME }, { "stalls", M_STALLS, UNIT_COUNT }, { "stall.total", M_STALL_TOTAL, UNIT_TIME },
-    { "stall.", M_STALL_CAUSE, UNIT_TIME }, { "busy", M_BUSY, UNIT_SHARE }, { "iteration.p50", M_P50, UNIT_TIME },
-    { "iteration.p99", M_P99, UNIT_TIME }, { "iteration.max", M_MAX, UNIT_TIME }, { "call", M_CALL, UNIT_TIME },
-    { "calls", M_CALLS, UNIT_COUNT }, { "call.", M_CALL_NAME, UNIT_TIME }, { "lost", M_LOST, UNIT_COUNT },
+    { "stall", M_STALL, UNIT_TIME },
+    { "stalls", M_STALLS, UNIT_COUNT },
+    { "stall.total", M_STALL_TOTAL, UNIT_TIME },
+    { "stall.", M_STALL_CAUSE, UNIT_TIME },
+    { "busy", M_BUSY, UNIT_SHARE },
+    { "iteration.p50", M_P50, UNIT_TIME },
+    { "iteration.p99", M_P99, UNIT_TIME },
+    { "iteration.max", M_MAX, UNIT_TIME },
+    { "call", M_CALL, UNIT_TIME },
+    { "calls", M_CALLS, UNIT_COUNT },
+    { "call.", M_CALL_NAME, UNIT_TIME },
+    { "lost", M_LOST, UNIT_COUNT },
     { "loops", M_LOOPS, UNIT_COUNT },
+    { "unobserved", M_UNOBSERVED, UNIT_COUNT },
+    { "never_awaited", M_NEVER_AWAITED, UNIT_COUNT },
 };
 
 enum node_kind { NODE_AND, NODE_OR, NODE_COMPARE };
@@ -35,7 +60,7 @@ struct gate {
     enum metric metric;
     char word[48]; /* the cause or the call */
     enum op op;
-    double value;  /* ns, a count, or a share (0.9) */
+    double value; /* ns, a count, or a share (0.9) */
 };
 
 struct parser {
@@ -72,8 +97,9 @@ static bool word_is(struct parser *s, const char *word)
 
 static bool known_word(enum metric metric, const char *word)
 {
-    static const char *const causes[] = { "cpu", "call", "lock", "fault", "preempted", "throttled", "stopped",
-                                          "unknown" };
+    static const char *const causes[] = {
+        "cpu", "call", "lock", "fault", "preempted", "throttled", "stopped", "unknown"
+    };
     for (size_t i = 0; metric == M_STALL_CAUSE && i < sizeof causes / sizeof *causes; i++)
         if (strcmp(causes[i], word) == 0)
             return true;
@@ -186,10 +212,11 @@ static struct gate *parse_compare(struct parser *s)
     if (m < 0 && strncmp(s->p, "call.", 5) == 0)
         return fail(s, "no call that is recorded has this name");
     if (m < 0 && strncmp(s->p, "stall.", 6) == 0)
-        return fail(s, "expected stall.total or stall. and a cause (cpu call lock fault preempted throttled stopped unknown)");
+        return fail(
+            s, "expected stall.total or stall. and a cause (cpu call lock fault preempted throttled stopped unknown)");
     if (m < 0)
         return fail(s, "expected stall, stalls, stall.total, stall.CAUSE, busy, iteration.p99, call, calls, call.NAME, "
-                       "lost or loops");
+                       "lost, loops, unobserved or never_awaited");
     if (parse_op(s, &g.op) != 0)
         return fail(s, "expected one of > >= < <= = !=");
     if (parse_value(s, metrics[m].unit, &g.value) != 0)
@@ -301,10 +328,20 @@ static double call_value(const struct gate *g, const struct report_data *d)
 static double value_of(const struct gate *g, const struct report_data *d)
 {
     switch (g->metric) {
-    case M_STALL: case M_STALLS: case M_STALL_TOTAL: case M_STALL_CAUSE: return stall_value(g, d);
-    case M_BUSY: case M_P50: case M_P99: case M_MAX: return loop_value(g->metric, d);
-    case M_CALL: case M_CALLS: case M_CALL_NAME: return call_value(g, d);
+    case M_STALL:
+    case M_STALLS:
+    case M_STALL_TOTAL:
+    case M_STALL_CAUSE: return stall_value(g, d);
+    case M_BUSY:
+    case M_P50:
+    case M_P99:
+    case M_MAX: return loop_value(g->metric, d);
+    case M_CALL:
+    case M_CALLS:
+    case M_CALL_NAME: return call_value(g, d);
     case M_LOOPS: return d->n_loops;
+    case M_UNOBSERVED: return (double)d->unobserved_n[UNOBSERVED_ERROR];
+    case M_NEVER_AWAITED: return (double)d->unobserved_n[NEVER_AWAITED];
     default: return d->session.lost == NOT_KNOWN ? 0 : (double)d->session.lost;
     }
 }
@@ -325,7 +362,8 @@ static enum gate_result compare(const struct gate *g, const struct report_data *
         return is ? GATE_TRUE : GATE_FALSE;
     /* What was lost can only add to a longest, a total or a count: above the limit stays above.  Shares and
      * percentiles can move either way. */
-    bool grows = g->metric != M_BUSY && g->metric != M_P50 && g->metric != M_P99;
+    bool grows = g->metric != M_BUSY && g->metric != M_P50 && g->metric != M_P99 && g->metric != M_UNOBSERVED &&
+                 g->metric != M_NEVER_AWAITED; /* whether a result was taken may be what was lost */
     if (grows && (g->op == OP_GT || g->op == OP_GE) && is)
         return GATE_TRUE;
     if (grows && (g->op == OP_LT || g->op == OP_LE) && !is)

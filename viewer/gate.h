@@ -11,6 +11,8 @@
  *           | call | calls   the longest blocking call on a loop thread, and how many there were
  *           | call.NAME      the longest of that name: call.getaddrinfo>0 is true when there was one
  *           | lost           events that were lost
+ *           | loops          how many were seen
+ *           | unobserved     tasks that failed and nobody took the result; never_awaited: that ended well, and nobody did
  *
  * Where events were lost a figure is only a lower bound, so a condition that could be true may be not determined. */
 #ifndef LOOPSCOPE_GATE_H

@@ -122,9 +122,10 @@ void table_print(const struct page *p, struct table *t)
     }
     /* Too wide: the first column (a name) gives, then the last (a place in the code), then what else is a name; when
      * that is not enough the last columns are left out. */
-    const int give[] = { 0, t->columns - 1, t->soft, 1, 0 }, floors[] = { 34, 20, 30, 6, 16 };
-    for (int i = 0; i < 5 && total > p->width; i++) {
-        int c = give[i], least = floors[i], less = total - p->width;
+    const int plain[] = { 0, t->columns - 1, 1, 0 }, soft[] = { 0, t->columns - 1, t->soft, 0 };
+    const int floors[][4] = { { 34, 20, 6, 16 }, { 34, 20, 30, 16 } };
+    for (int i = 0; i < 4 && total > p->width; i++) {
+        int c = t->soft ? soft[i] : plain[i], least = floors[t->soft > 0][i], less = total - p->width;
         if (!t->left[c] || width[c] <= least)
             continue;
         less = less < width[c] - least ? less : width[c] - least;

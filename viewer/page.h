@@ -28,7 +28,7 @@ void page_paragraph(const struct page *p, const char *lead, int hang, const char
 
 /* A table: the first column gives way when the page is narrow.  table_cell writes into row t->rows, which the caller
  * counts up, `rows` times at most; table_print frees it. */
-enum { COLUMNS = 10, CELL = 160 };
+enum { COLUMNS = 11, CELL = 160 };
 struct table {
     int columns, rows;
     int soft; /* one more column of text that may be cut, 0: none */

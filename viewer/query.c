@@ -131,6 +131,28 @@ int64_t query_int(sqlite3_stmt *s, int column, int64_t otherwise)
     return type == SQLITE_INTEGER || type == SQLITE_FLOAT ? sqlite3_column_int64(s, column) : otherwise;
 }
 
+bool query_has_table(struct trace *t, const char *name)
+{
+    sqlite3_stmt *s = query_prepare(t, "SELECT 1 FROM sqlite_schema WHERE name = ?1", 0);
+    if (s)
+        sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+    bool has = query_step(s);
+    query_end(t, s);
+    return has;
+}
+
+bool query_has_column(struct trace *t, const char *table, const char *column)
+{
+    sqlite3_stmt *s = query_prepare(t, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2", 0);
+    if (s) {
+        sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, column, -1, SQLITE_STATIC);
+    }
+    bool has = query_step(s);
+    query_end(t, s);
+    return has;
+}
+
 static int guard(void *trace)
 {
     struct trace *t = trace;

@@ -34,6 +34,10 @@ int64_t query_int(sqlite3_stmt *s, int column, int64_t otherwise);
  * damaged file may refer to each other without end.  Off again with `on` false. */
 void query_guard(struct trace *t, bool on);
 
+/* Whether a trace, maybe of an earlier loopscope, has it. */
+bool query_has_table(struct trace *t, const char *name); /* or index */
+bool query_has_column(struct trace *t, const char *table, const char *column);
+
 /* Finalizes, and keeps the first failure of any statement that ended here or could not be prepared in t->failure:
  * many queries, one look at the end. */
 void query_end(struct trace *t, sqlite3_stmt *s);

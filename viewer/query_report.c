@@ -6,33 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "query_db.h"
-#include "query_pool.h"
+#include "query_report_db.h"
 
 #define DEFAULT_THRESHOLD INT64_C(20000000)
 #define LATE              INT64_C(10000000) /* a timer this late is worth a word */
-#define TIME_MAX          (INT64_MAX / 8)   /* sums of a few of these do not overflow */
-
-#define PUSH(d, what) pool_push((d)->pool, &(d)->what, &(d)->n_##what, sizeof *(d)->what)
-
-/* --- values ---------------------------------------------------------------------------------------------------- */
-
-static int64_t clip(int64_t v, int64_t lo, int64_t hi)
-{
-    return v < lo ? lo : v > hi ? hi : v;
-}
-
-/* A time or a length; NOT_KNOWN stays what it is. */
-static int64_t time_of(sqlite3_stmt *s, int column)
-{
-    int64_t v = query_int(s, column, NOT_KNOWN);
-    return v == NOT_KNOWN ? v : clip(v, 0, TIME_MAX);
-}
-
-static int64_t known(int64_t v, int64_t otherwise)
-{
-    return v == NOT_KNOWN ? otherwise : v;
-}
 
 /* --- percentiles: a histogram with 128 steps to each power of two, so within 1 % --------------------------------- */
 
@@ -90,14 +67,6 @@ static const char *meta_text(struct trace *t, struct pool *p, const char *key)
     return text;
 }
 
-static int64_t number(struct trace *t, const char *sql)
-{
-    sqlite3_stmt *s = query_prepare(t, sql, 0);
-    int64_t v = query_step(s) ? query_int(s, 0, NOT_KNOWN) : NOT_KNOWN;
-    query_end(t, s);
-    return v;
-}
-
 int64_t report_t0(struct trace *t)
 {
     int64_t t0 = meta_int(t, "t0_realtime_ns");
@@ -110,7 +79,9 @@ static int64_t last_moment(struct trace *t)
     static const char *const sources[] = {
         "SELECT t + coalesce(poll, 0) + coalesce(busy, 0) FROM iteration ORDER BY id DESC LIMIT 1",
         "SELECT t + coalesce(run, 0) FROM step ORDER BY id DESC LIMIT 1",
-        "SELECT max(t + coalesce(dur, 0)) FROM stall", "SELECT max(t_end) FROM gap", "SELECT max(t_end) FROM process",
+        "SELECT max(t + coalesce(dur, 0)) FROM stall",
+        "SELECT max(t_end) FROM gap",
+        "SELECT max(t_end) FROM process",
     };
     int64_t last = 0;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
@@ -201,7 +172,8 @@ static void load_loops(struct trace *t, struct report_data *d)
 {
     sqlite3_stmt *s = query_prepare(t,
                                     "SELECT l.id, l.thread, h.tid, h.process, l.kind, l.name, h.name, l.t, l.t_end"
-                                    "  FROM loop l LEFT JOIN thread h ON h.id = l.thread ORDER BY l.id", 0);
+                                    "  FROM loop l LEFT JOIN thread h ON h.id = l.thread ORDER BY l.id",
+                                    0);
     while (query_step(s)) {
         struct report_loop *l = PUSH(d, loops);
         l->id = query_int(s, 0, 0);
@@ -283,18 +255,22 @@ static void load_iterations(struct trace *t, struct report_data *d)
 
 static void load_stalls(struct trace *t, struct report_data *d)
 {
+    bool older = !query_has_column(t, "stall", "allowed");
     /* The poll after the stall tells how many events had gathered.  Its row comes soon after; no further than that,
      * so that a file whose loops do not fit costs no more. */
-    sqlite3_stmt *s = query_prepare(
-        t,
+    char *sql = sqlite3_mprintf(
         "SELECT s.id, s.loop, s.thread, s.task, s.t, s.dur, s.cause, s.detail, s.fingerprint, k.name, k.site, s.cpu,"
         "       s.runq, s.blocked, s.majflt, s.call, c.name, s.stack, coalesce(s.victims, (SELECT i.ready"
         "         FROM iteration i WHERE i.id > s.iteration AND i.id < s.iteration + 256 AND i.loop = s.loop"
-        "        ORDER BY i.id LIMIT 1)), s.victim_sum, s.victim_max, s.suppressed, s.in_gap, c.stack"
+        "        ORDER BY i.id LIMIT 1)), s.victim_sum, s.victim_max, s.suppressed, s.in_gap, c.stack, %s"
         "  FROM stall s LEFT JOIN task k ON k.id = s.task LEFT JOIN call c ON c.id = s.call"
-        " WHERE s.t < ?2 AND (s.dur IS NULL OR s.t + s.dur > ?1) ORDER BY s.id", 2, d->from, d->to);
+        " WHERE s.t < ?2 AND (s.dur IS NULL OR s.t + s.dur > ?1) ORDER BY s.id",
+        older ? "NULL" : "s.allowed");
+    sqlite3_stmt *s = query_prepare(t, sql ? sql : "", 2, d->from, d->to);
     while (query_step(s)) {
-        struct report_stall *x = PUSH(d, stalls);
+        const char *allowed = pool_text(d->pool, s, 24);
+        struct report_stall *x = *allowed ? PUSH(d, allowed) : PUSH(d, stalls);
+        x->allowed = allowed;
         x->id = query_int(s, 0, 0);
         x->loop_id = query_int(s, 1, NOT_KNOWN);
         x->loop = loop_index(d, x->loop_id);
@@ -322,6 +298,7 @@ static void load_stalls(struct trace *t, struct report_data *d)
         x->in_gap = query_int(s, 22, 0);
     }
     query_end(t, s);
+    sqlite3_free(sql);
 }
 
 static struct report_stall *stall_by_id(struct report_data *d, int64_t id)
@@ -361,7 +338,8 @@ static void load_calls(struct trace *t, struct report_data *d)
         t,
         "SELECT name, detail, dur >= ?3, count(*), total(dur), max(dur), fd, t, stack, loop, task FROM call"
         " WHERE t < ?2 AND t + dur > ?1 GROUP BY name, detail, dur >= ?3, CASE WHEN detail IS NULL THEN fd END"
-        " ORDER BY total(dur) DESC", 3, d->from, d->to, d->session.threshold);
+        " ORDER BY total(dur) DESC",
+        3, d->from, d->to, d->session.threshold);
     while (query_step(s)) {
         struct report_call *c = PUSH(d, calls);
         c->name = pool_text(d->pool, s, 0);
@@ -375,54 +353,6 @@ static void load_calls(struct trace *t, struct report_data *d)
         c->stack = query_int(s, 8, NOT_KNOWN);
         c->loop_id = query_int(s, 9, NOT_KNOWN);
         c->task = query_int(s, 10, NOT_KNOWN);
-    }
-    query_end(t, s);
-}
-
-static void load_tasks(struct trace *t, struct report_data *d, int max)
-{
-    /* The totals of a whole, finished recording are in the file; else they are counted from the steps. */
-    bool summed = !d->ranged && number(t, "SELECT count(*) FROM task WHERE queue IS NOT NULL") > 0;
-    sqlite3_stmt *s =
-        summed ? query_prepare(t,
-                               "SELECT id, parent, loop, site, steps, run, queue, wait, run_max, name, state, outcome"
-                               "  FROM task ORDER BY queue DESC, run DESC LIMIT ?1", 1, (int64_t)max)
-               : query_prepare(t,
-                               "WITH s AS (SELECT task, count(*) AS steps, total(run) AS run, total(queue) AS queue,"
-                               "                  total(wait) AS wait, max(run) AS run_max FROM step"
-                               "            WHERE t - coalesce(queue, 0) < ?3 AND t + coalesce(run, 0) > ?2"
-                               "            GROUP BY task ORDER BY total(queue) DESC, total(run) DESC LIMIT ?1)"
-                               " SELECT s.task, k.parent, k.loop, k.site, s.steps, s.run, s.queue, s.wait, s.run_max,"
-                               "        k.name, k.state, k.outcome FROM s LEFT JOIN task k ON k.id = s.task"
-                               "  ORDER BY s.queue DESC, s.run DESC", 3, (int64_t)max, d->from, d->to);
-    while (query_step(s)) {
-        struct report_task *k = PUSH(d, tasks);
-        k->id = query_int(s, 0, 0);
-        k->parent = query_int(s, 1, 0);
-        k->loop_id = query_int(s, 2, NOT_KNOWN);
-        k->site = query_int(s, 3, NOT_KNOWN);
-        k->steps = query_int(s, 4, NOT_KNOWN);
-        k->run = time_of(s, 5);
-        k->queue = time_of(s, 6);
-        k->wait = time_of(s, 7);
-        k->run_max = time_of(s, 8);
-        k->name = pool_text(d->pool, s, 9);
-        k->state = pool_text(d->pool, s, 10);
-        k->outcome = pool_text(d->pool, s, 11);
-    }
-    query_end(t, s);
-
-    s = query_prepare(t, "SELECT count(*), max(name) FROM task WHERE outcome = 'error' AND coalesce(observed, 0) = 0", 0);
-    d->failed_name = d->never_name = "";
-    if (query_step(s)) {
-        d->failed_unseen = query_int(s, 0, 0);
-        d->failed_name = pool_text(d->pool, s, 1);
-    }
-    query_end(t, s);
-    s = query_prepare(t, "SELECT count(*), max(name) FROM task WHERE steps = 0 AND state <> 'done'", 0);
-    if (query_step(s)) {
-        d->never_ran = query_int(s, 0, 0);
-        d->never_name = pool_text(d->pool, s, 1);
     }
     query_end(t, s);
 }
@@ -475,7 +405,7 @@ static const char *load_all(struct trace *t, struct report_data *d, const struct
     load_stalls(t, d);
     load_samples(t, d);
     load_calls(t, d);
-    load_tasks(t, d, range->tasks_max);
+    report_load_tasks(t, d, range->tasks_max);
     load_gaps(t, d);
     load_notices(t, d);
     if (d->to > d->session.duration)
@@ -519,8 +449,12 @@ void report_free(struct report_data *d)
     free(d->processes);
     free(d->loops);
     free(d->stalls);
+    free(d->allowed);
     free(d->calls);
     free(d->tasks);
+    free(d->groups);
+    free(d->failures);
+    free(d->unobserved);
     free(d->gaps);
     free(d->notices);
     free(d);
@@ -536,10 +470,11 @@ static void column_text(sqlite3_stmt *s, int column, char *ret_text, int size)
 
 int report_stack(struct trace *t, int64_t id, struct report_frame *ret_frames, int max)
 {
-    sqlite3_stmt *s = query_prepare(
-        t,
-        "SELECT k.parent, f.function, f.file, f.line, f.address, f.noise, f.language, m.path FROM stack k"
-        "  LEFT JOIN frame f ON f.id = k.frame LEFT JOIN module m ON m.id = f.module WHERE k.id = ?1", 0);
+    sqlite3_stmt *s =
+        query_prepare(t,
+                      "SELECT k.parent, f.function, f.file, f.line, f.address, f.noise, f.language, m.path FROM stack k"
+                      "  LEFT JOIN frame f ON f.id = k.frame LEFT JOIN module m ON m.id = f.module WHERE k.id = ?1",
+                      0);
     int n = 0;
     while (s && id != NOT_KNOWN && n < max) { /* max also ends a circle of parents in a damaged file */
         sqlite3_bind_int64(s, 1, id);

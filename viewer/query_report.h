@@ -42,6 +42,7 @@ struct report_loop {
     int64_t empty_polls;                   /* timeout 0 and nothing was ready */
     int64_t full_polls;                    /* as many events returned as were asked for, and more than one */
     int64_t late_polls, late_max;          /* woke > 10 ms later than the timeout it had asked for */
+    int64_t tasks_queued, tasks_queue;     /* tasks that were ready while others ran, and for how long in all */
 };
 
 struct report_stall {
@@ -58,6 +59,7 @@ struct report_stall {
     int64_t suppressed, in_gap;
     int n_samples;
     bool partial;                 /* its stack is incomplete */
+    const char *allowed;          /* why it may block; "": it may not */
 };
 
 /* Calls of one name and detail, those shorter than the threshold apart from the rest. */
@@ -69,8 +71,31 @@ struct report_call {
 };
 
 struct report_task {
-    int64_t id, parent, loop_id, site, steps, run, queue, wait, run_max;
+    int64_t id, parent, loop_id, site, error, steps, run, queue, wait, run_max, run_max_site, queue_max;
     const char *name, *state, *outcome;
+};
+
+/* Tasks of one name but for the numbers in it, made at one place. */
+struct report_group {
+    const char *pattern;          /* "client *" */
+    int64_t site, n, alive, ok, failed, cancelled; /* how many of them, and how they ended */
+    int64_t steps, run, queue, wait;               /* of all of them */
+    int64_t run_max, run_max_site, queue_max;      /* the worst of all their steps */
+    int64_t worst;                /* the task that was ready longest */
+};
+
+/* Tasks of one such group that nobody took the result of. */
+enum report_unobserved_kind { UNOBSERVED_ERROR, UNOBSERVED_CANCEL, NEVER_AWAITED, UNOBSERVED_KINDS };
+struct report_unobserved {
+    enum report_unobserved_kind kind;
+    const char *pattern, *name;   /* name of the first of them */
+    int64_t id, site, error, n;   /* its id; error: errno */
+};
+
+/* Tasks of one such group that failed with one errno.  One that failed because the task it awaited did is not here. */
+struct report_failure {
+    const char *pattern, *name;
+    int64_t id, site, error, t, n, unobserved; /* id, name, t: of the first; when it ended */
 };
 
 struct report_gap { int64_t thread, t, t_end, lost; const char *reason; };
@@ -83,12 +108,17 @@ struct report_data {
     struct report_process *processes; int n_processes;
     struct report_loop *loops;        int n_loops;
     struct report_stall *stalls;      int n_stalls;  /* by id */
+    struct report_stall *allowed;     int n_allowed; /* those that the program said are meant; not among the stalls */
     struct report_call *calls;        int n_calls;   /* most time first */
     struct report_task *tasks;        int n_tasks;   /* longest ready time first; at most tasks_max of them */
     struct report_gap *gaps;          int n_gaps;
     struct report_notice *notices;    int n_notices;
-    int64_t failed_unseen, never_ran; /* tasks that failed and nobody looked; that were made and never resumed */
-    const char *failed_name, *never_name; /* one of each */
+    struct report_group *groups;      int n_groups;  /* longest ready time first */
+    struct report_failure *failures;  int n_failures; /* most first */
+    struct report_unobserved *unobserved; int n_unobserved; /* by kind, most first */
+    int64_t unobserved_n[UNOBSERVED_KINDS]; /* tasks of each kind */
+    int64_t never_ran;            /* tasks that were made and never resumed */
+    const char *never_name;       /* one of them */
     struct pool *pool;            /* owns every text */
 };
 

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "query_db.h"
 #include "query_info.h"
-#include "query_pool.h"
+#include "query_report_db.h"
 
 #define TIME_MAX     (INT64_MAX / 8)
 #define ALIVE_MAX    (4 << 20)
@@ -39,44 +38,15 @@ struct task_lookups {
     struct task_target memo; /* the object that was looked up last: many wait for the same */
 };
 
-static int64_t clip(int64_t v)
-{
-    return v < 0 ? 0 : v > TIME_MAX ? TIME_MAX : v;
-}
-
-static int64_t time_of(sqlite3_stmt *s, int column)
-{
-    int64_t v = query_int(s, column, NOT_KNOWN);
-    return v == NOT_KNOWN ? v : clip(v);
-}
-
-static int64_t number(struct trace *t, const char *sql)
-{
-    sqlite3_stmt *s = query_prepare(t, sql, 0);
-    int64_t v = query_step(s) ? query_int(s, 0, NOT_KNOWN) : NOT_KNOWN;
-    query_end(t, s);
-    return v;
-}
-
-static bool has_table(struct trace *t, const char *name)
-{
-    sqlite3_stmt *s = query_prepare(t, "SELECT 1 FROM sqlite_schema WHERE name = ?1", 0);
-    if (s)
-        sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    bool has = query_step(s);
-    query_end(t, s);
-    return has;
-}
-
 /* A column of `task` that a trace of an earlier loopscope may not have: its name, or NULL. */
 static const char *column_or_null(struct trace *t, const char *name)
 {
-    sqlite3_stmt *s = query_prepare(t, "SELECT 1 FROM pragma_table_info('task') WHERE name = ?1", 0);
-    if (s)
-        sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    bool has = query_step(s);
-    query_end(t, s);
-    return has ? name : "NULL";
+    return query_has_column(t, "task", name) ? name : "NULL";
+}
+
+static int64_t positive(int64_t v)
+{
+    return clip(v, 0, TIME_MAX);
 }
 
 /* --- look-ups ------------------------------------------------------------------------------------------------------- */
@@ -112,7 +82,7 @@ static sqlite3_stmt *look(struct task_lookups *l, enum lookup which, int64_t a, 
 {
     static const char *const tables[LOOKUPS] = { [Q_HOLD] = "hold", [Q_MEMBERS] = "member" };
     if (!l->made[which]) {
-        if (tables[which] && !has_table(l->trace, tables[which]))
+        if (tables[which] && !query_has_table(l->trace, tables[which]))
             return NULL;
         l->made[which] = query_prepare(l->trace, lookup_sql[which], 0);
     }
@@ -142,7 +112,7 @@ static void state_at(struct task_lookups *l, struct task_info *k, int64_t at)
     }
     if (query_step(s)) {
         int64_t began = time_of(s, 0);
-        if (began != NOT_KNOWN && at < began + clip(query_int(s, 1, 0))) {
+        if (began != NOT_KNOWN && at < began + positive(query_int(s, 1, 0))) {
             k->state = TASK_RUNNING;
             k->since = began;
             k->why = "";
@@ -159,7 +129,7 @@ static void state_at(struct task_lookups *l, struct task_info *k, int64_t at)
         k->why = why_name(l, query_int(s, 3, -1));
         k->target = query_int(s, 4, NOT_KNOWN);
         k->wait_site = query_int(s, 5, NOT_KNOWN);
-    } else if (k->t_end != NOT_KNOWN) { /* its last steps were lost */
+    } else if (k->t_end != NOT_KNOWN || k->since > at) { /* its steps were lost */
         k->state = TASK_WAITING;
         k->why = "";
         k->target = k->wait_site = k->since = NOT_KNOWN;
@@ -226,10 +196,10 @@ static struct task_list *list_new(struct trace *t, char *ret_error, int error_si
     list->moment.duration = number(t, "SELECT CAST(value AS INT) FROM meta WHERE key = 'duration_ns'");
     if (list->moment.duration == NOT_KNOWN && query_facts(t, &facts, ret_error, error_size) == 0)
         list->moment.duration = facts.duration;
-    list->moment.duration = clip(list->moment.duration);
+    list->moment.duration = positive(list->moment.duration);
     list->moment.at = list->moment.duration;
     list->moment.why = MOMENT_END;
-    list->total = clip(number(t, "SELECT count(*) FROM task"));
+    list->total = positive(number(t, "SELECT count(*) FROM task"));
     return list;
 }
 
@@ -261,7 +231,7 @@ static int check_moment(struct trace *t, const struct task_list *list, char *ret
                  human_duration(list->moment.duration).s);
         return -1;
     }
-    if (list->moment.why == MOMENT_END || has_table(t, "step_task") ||
+    if (list->moment.why == MOMENT_END || query_has_table(t, "step_task") ||
         number(t, "SELECT coalesce(max(id), 0) FROM step") <= FEW_STEPS)
         return 0;
     snprintf(ret_error, (size_t)error_size,
@@ -360,7 +330,7 @@ static void find_moment(struct trace *t, struct task_moment *m)
         return;
     int64_t deadlock = number(t, "SELECT max(t) FROM mark WHERE name = 'deadlock'");
     if (deadlock != NOT_KNOWN) {
-        m->at = clip(deadlock);
+        m->at = positive(deadlock);
         m->why = MOMENT_DEADLOCK;
         return;
     }
@@ -375,7 +345,7 @@ static void find_moment(struct trace *t, struct task_moment *m)
     for (; n < ROOTS_LOOKED && query_step(s); n++) {
         root[n].id = query_int(s, 0, 0);
         root[n].loop = query_int(s, 1, 0);
-        root[n].t_end = clip(query_int(s, 2, 0));
+        root[n].t_end = positive(query_int(s, 2, 0));
     }
     query_end(t, s);
     for (int i = 0; i < n && m->why == MOMENT_END; i++) {
@@ -560,9 +530,9 @@ static bool awaiter(struct trace *t, int64_t id, int64_t at, bool members, struc
 
 int tasks_awaited_by(struct trace *t, int64_t id, int64_t at, struct task_await *ret_chain, int max)
 {
-    bool members = has_table(t, "member_task");
+    bool members = query_has_table(t, "member_task");
     int n = 0;
-    if (!has_table(t, "step_await"))
+    if (!query_has_table(t, "step_await"))
         return 0; /* a trace of an earlier loopscope, or one that is not finished: a scan for each link is too dear */
     while (n < max && awaiter(t, id, at, members, &ret_chain[n])) {
         struct task_await *a = &ret_chain[n];

@@ -10,10 +10,11 @@
 
 #include "page.h"
 #include "remedy.h"
+#include "report_tasks.h"
 
-#define INDENT     13 /* where the lines under a stall begin */
-#define LINES_MAX  24 /* of trust, and of lints */
-#define STACK_LINES 2
+#define INDENT        13 /* where the lines under a stall begin */
+#define LINES_MAX     24 /* of trust, and of lints */
+#define STACK_LINES   2
 #define HELD_UP_LEAST 1000000 /* ns in all */
 
 /* --- the parts of the report ------------------------------------------------------------------------------------- */
@@ -27,7 +28,8 @@ static void heading(const struct page *p, const struct report_data *d)
     const struct report_process *first = d->n_processes ? &d->processes[0] : NULL;
     if (d->n_processes > 1)
         snprintf(parts[n++], sizeof *parts, "%.60s (%s, %s)", program,
-                 human_plural(d->n_processes, "process", "processes").s, human_plural(s->threads, "thread", "threads").s);
+                 human_plural(d->n_processes, "process", "processes").s,
+                 human_plural(s->threads, "thread", "threads").s);
     else if (first && s->threads > 1)
         snprintf(parts[n++], sizeof *parts, "%.60s (pid %" PRId64 ", %s)", program, first->pid,
                  human_plural(s->threads, "thread", "threads").s);
@@ -41,7 +43,8 @@ static void heading(const struct page *p, const struct report_data *d)
     else
         snprintf(parts[n++], sizeof *parts, "%s", human_duration(s->duration).s);
     if (s->t0_realtime != NOT_KNOWN)
-        snprintf(parts[n++], sizeof *parts, "from %s %.8s", human_date(s->t0_realtime).s, human_clock(s->t0_realtime).s);
+        snprintf(parts[n++], sizeof *parts, "from %s %.8s", human_date(s->t0_realtime).s,
+                 human_clock(s->t0_realtime).s);
     snprintf(parts[n++], sizeof *parts, "%s", human_plural(d->n_loops, "loop", "loops").s);
     if (s->tasks > 0)
         snprintf(parts[n++], sizeof *parts, "%s", human_plural(s->tasks, "task", "tasks").s);
@@ -53,12 +56,15 @@ static void heading(const struct page *p, const struct report_data *d)
         list[i] = parts[i];
     page_flow(p, 0, list, n, ", ", 4, PLAIN);
     if (s->recording)
-        page_paragraph(p, "", 2, "STILL RECORDING: this is what is stored by now; stacks may get their names only at the end.",
-                  BAD);
+        page_paragraph(p, "", 2,
+                       "STILL RECORDING: this is what is stored by now; stacks may get their names only at the end.",
+                       BAD);
     else if (!s->finalized) {
         char text[512];
-        snprintf(text, sizeof text, "CUT SHORT: the recorder ended before its work did; `loopscope repair %.300s` finishes "
-                                    "the file. Here is what it had stored.", s->path);
+        snprintf(text, sizeof text,
+                 "CUT SHORT: the recorder ended before its work did; `loopscope repair %.300s` finishes "
+                 "the file. Here is what it had stored.",
+                 s->path);
         page_paragraph(p, "", 2, text, BAD);
     }
     fputc('\n', p->f);
@@ -119,8 +125,8 @@ static void context(const struct page *p, const struct report_data *d, const str
         char made[PLACE_PIECE] = "";
         if (report_site(t, s->task_site, &site))
             place_frame(&site, made, sizeof made);
-        snprintf(parts[n++], sizeof *parts, "%stask #%" PRId64 "%s%.40s%s%.80s", pl->one_task ? "" : "worst in ", s->task,
-                 *s->task_name ? " " : "", s->task_name, *made ? " from " : "", made);
+        snprintf(parts[n++], sizeof *parts, "%stask #%" PRId64 "%s%.40s%s%.80s", pl->one_task ? "" : "worst in ",
+                 s->task, *s->task_name ? " " : "", s->task_name, *made ? " from " : "", made);
     }
     if (pl->n > 1)
         snprintf(parts[n++], sizeof *parts, "first at %s, last at %s", human_offset(pl->first_t).s,
@@ -157,21 +163,24 @@ static void stack_line(const struct page *p, const struct place *pl, const struc
     page_flow(p, INDENT, list, n, " < ", STACK_LINES, FAINT);
 }
 
-static void one_place(const struct page *p, const struct report_data *d, const struct place *pl, int rank, struct trace *t)
+static void one_place(const struct page *p, const struct report_data *d, const struct place *pl, int rank,
+                      struct trace *t)
 {
     const struct report_stall *s = &d->stalls[pl->worst];
     const char *detail = *s->detail ? s->detail : *s->call_name ? s->call_name : "where is not known";
     char cut[300], length[HUMAN_SIZE];
     if (s->ongoing) /* at least as long as the recording saw of it */
-        snprintf(length, sizeof length, "%.1s%.29s", s->dur > 0 ? ">" : "?", s->dur > 0 ? human_duration(s->dur).s : "");
+        snprintf(length, sizeof length, "%.1s%.29s", s->dur > 0 ? ">" : "?",
+                 s->dur > 0 ? human_duration(s->dur).s : "");
     else
         snprintf(length, sizeof length, "%.31s", human_duration(pl->longest).s);
     human_clean(detail, cut, sizeof cut);
     human_cut(cut, p->width - INDENT - 11);
-    fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, page_on(p, BAD), length, page_off(p, BAD), page_on(p, CAUSE), s->cause,
-            page_off(p, CAUSE), cut);
+    fprintf(p->f, "%2d  %s%7s%s  %s%-9s%s  %s\n", rank, page_on(p, BAD), length, page_off(p, BAD), page_on(p, CAUSE),
+            s->cause, page_off(p, CAUSE), cut);
     context(p, d, pl, t);
     stack_line(p, pl, d, t);
+    report_awaited_by(p, INDENT, s->task, s->task_name, s->t, t);
     const char *remedy = report_remedy(d, pl);
     if (*remedy)
         page_paragraph(p, "          => ", INDENT, remedy, PLAIN);
@@ -276,35 +285,6 @@ static int calls(const struct page *p, const struct report_data *d, const struct
     return 0;
 }
 
-static int tasks(const struct page *p, const struct report_data *d, const struct report_options *o, struct trace *trace)
-{
-    static const char *const titles[] = { "TASKS by time ready", "run", "queue", "wait", "longest run", "made at" };
-    struct table t;
-    if (d->n_tasks == 0)
-        return 0;
-    if (table_make(&t, o->top, 6, titles, 1 | 32) != 0)
-        return -ENOMEM;
-    for (int i = 0; i < d->n_tasks && i < o->top; i++) {
-        const struct report_task *k = &d->tasks[i];
-        struct report_frame site;
-        if (i >= 3 && k->queue < d->tasks[0].queue / 20)
-            break; /* the crowd that hardly waited */
-        char made[PLACE_PIECE] = "";
-        if (report_site(trace, k->site, &site))
-            place_frame(&site, made, sizeof made);
-        table_cell(&t, 0, "#%" PRId64 " %.80s", k->id, k->name);
-        table_cell(&t, 1, "%s", human_duration(k->run).s);
-        table_cell(&t, 2, "%s", human_duration(k->queue).s);
-        table_cell(&t, 3, "%s", human_duration(k->wait).s);
-        table_cell(&t, 4, "%s", human_duration(k->run_max).s);
-        table_cell(&t, 5, "%s", made);
-        t.rows++;
-    }
-    table_print(p, &t);
-    fputc('\n', p->f);
-    return 0;
-}
-
 static void no_loop(const struct page *p, const struct report_data *d)
 {
     static const char *const reasons[] = {
@@ -319,8 +299,10 @@ static void no_loop(const struct page *p, const struct report_data *d)
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         page_paragraph(p, " - ", 3, reasons[i], PLAIN);
     }
-    page_paragraph(p, "", 0, "`loopscope record --selftest -- COMMAND` tells whether the preload took. A program linked with "
-                       "libloopscope needs none.", PLAIN);
+    page_paragraph(p, "", 0,
+                   "`loopscope record --selftest -- COMMAND` tells whether the preload took. A program linked with "
+                   "libloopscope needs none.",
+                   PLAIN);
     if (d->session.exit_status != NOT_KNOWN && d->session.exit_status != 0)
         fprintf(p->f, "The program ended with exit status %" PRId64 ".\n", d->session.exit_status);
     fputc('\n', p->f);
@@ -361,9 +343,13 @@ int report_text(FILE *out, struct trace *t, const struct report_data *d, const s
     if (n > 0)
         stalls(p, d, o, places, n, t);
     free(places);
+    report_allowed(p, d, o);
     if (d->n_loops > 0 && (error = loops(p, d, o)))
         return error;
-    if ((error = calls(p, d, o, t)) || (error = tasks(p, d, o, t)))
+    if ((error = calls(p, d, o, t)) || (error = report_tasks(p, d, o, t)))
+        return error;
+    report_failures(p, d, o, t);
+    if ((error = report_unobserved(p, d, o, t)))
         return error;
     if (report_lint(d, 0, text, sizeof text)) {
         bullets(p, d, "WORTH A LOOK", report_lint);

@@ -7,6 +7,7 @@
 
 #include "json_out.h"
 #include "report.h"
+#include "report_json_tasks.h"
 
 static json_t *session(const struct report_data *d, int *e)
 {
@@ -117,11 +118,11 @@ static json_t *stack(struct trace *t, int64_t id, int *e)
     return list;
 }
 
-static json_t *stalls(const struct report_data *d, int *e)
+static json_t *stalls(const struct report_stall *v, int n, int *e)
 {
     json_t *list = json_array();
-    for (int i = 0; i < d->n_stalls; i++) {
-        const struct report_stall *s = &d->stalls[i];
+    for (int i = 0; i < n; i++) {
+        const struct report_stall *s = &v[i];
         json_t *o = json_object();
         json_put(o, "id", json_number(s->id), e);
         json_put(o, "t", json_number(s->t), e);
@@ -144,6 +145,7 @@ static json_t *stalls(const struct report_data *d, int *e)
         json_put(o, "partial", json_boolean(s->partial), e);
         json_put(o, "samples", json_integer(s->n_samples), e);
         json_put(o, "suppressed", json_number(s->suppressed), e);
+        json_put(o, "allowed", json_text_or_null(s->allowed), e);
         json_put(o, "in_gap", json_boolean(s->in_gap != 0), e);
         json_put(o, "victims", json_number(s->victims), e);
         json_put(o, "victim_sum_ns", json_number(s->victim_sum), e);
@@ -153,7 +155,8 @@ static json_t *stalls(const struct report_data *d, int *e)
     return list;
 }
 
-static json_t *places(struct trace *t, const struct report_data *d, const struct place *p, int n, enum place_by by, int *e)
+static json_t *places(struct trace *t, const struct report_data *d, const struct place *p, int n, enum place_by by,
+                      int *e)
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++, p++) {
@@ -163,8 +166,8 @@ static json_t *places(struct trace *t, const struct report_data *d, const struct
         json_put(o, "cause", json_text(s->cause), e);
         json_put(o, "detail", json_text_or_null(s->detail), e);
         json_put(o, "call", json_text_or_null(s->call_name), e);
-        json_put(o, by == BY_TASK ? "task" : "loop", by == BY_PLACE ? p->one_loop ? json_number(s->loop_id) : json_null()
-                                                               : json_number(p->owner), e);
+        json_put(o, by == BY_TASK ? "task" : "loop",
+                 by == BY_PLACE ? p->one_loop ? json_number(s->loop_id) : json_null() : json_number(p->owner), e);
         json_put(o, "n", json_integer(p->n), e);
         json_put(o, "total_ns", json_number(p->total), e);
         json_put(o, "longest_ns", json_number(p->longest), e);
@@ -182,6 +185,7 @@ static json_t *places(struct trace *t, const struct report_data *d, const struct
         json_put(o, "suppressed", json_number(p->suppressed), e);
         json_put(o, "remedy", json_text_or_null(report_remedy(d, p)), e);
         json_put(o, "stack", stack(t, s->stack, e), e);
+        json_put(o, "awaited_by", report_json_awaited_by(t, s->task, s->t, e), e);
         json_append(list, o, e);
     }
     return list;
@@ -209,28 +213,6 @@ static json_t *calls(struct trace *t, const struct report_data *d, int *e)
         json_put(o, "loop", json_number(c->loop_id), e);
         json_put(o, "task", json_number(c->task), e);
         json_put(o, "from", json_text_or_null(from), e);
-        json_append(list, o, e);
-    }
-    return list;
-}
-
-static json_t *tasks(const struct report_data *d, int *e)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < d->n_tasks; i++) {
-        const struct report_task *k = &d->tasks[i];
-        json_t *o = json_object();
-        json_put(o, "id", json_number(k->id), e);
-        json_put(o, "name", json_text_or_null(k->name), e);
-        json_put(o, "parent", json_number(k->parent), e);
-        json_put(o, "loop", json_number(k->loop_id), e);
-        json_put(o, "state", json_text_or_null(k->state), e);
-        json_put(o, "outcome", json_text_or_null(k->outcome), e);
-        json_put(o, "steps", json_number(k->steps), e);
-        json_put(o, "run_ns", json_number(k->run), e);
-        json_put(o, "queue_ns", json_number(k->queue), e);
-        json_put(o, "wait_ns", json_number(k->wait), e);
-        json_put(o, "run_max_ns", json_number(k->run_max), e);
         json_append(list, o, e);
     }
     return list;
@@ -298,9 +280,13 @@ int report_json(FILE *out, struct trace *t, const struct report_data *d, const s
     json_put(root, "loops", loops(d, &error), &error);
     if (!error)
         json_put(root, "places", places(t, d, list, n, o->by, &error), &error);
-    json_put(root, "stalls", stalls(d, &error), &error);
+    json_put(root, "stalls", stalls(d->stalls, d->n_stalls, &error), &error);
+    json_put(root, "allowed", stalls(d->allowed, d->n_allowed, &error), &error);
     json_put(root, "calls", calls(t, d, &error), &error);
-    json_put(root, "tasks", tasks(d, &error), &error);
+    json_put(root, "tasks", report_json_tasks(d, &error), &error);
+    json_put(root, "task_groups", report_json_groups(t, d, &error), &error);
+    json_put(root, "failures", report_json_failures(t, d, &error), &error);
+    json_put(root, "unobserved", report_json_unobserved(t, d, &error), &error);
     json_put(root, "lints", lines(d, report_lint, &error), &error);
     json_put(root, "trust", lines(d, report_trust, &error), &error);
     json_put(root, "gaps", gaps(d, &error), &error);

@@ -134,11 +134,12 @@ static void verdict_quiet(const struct report_data *d, char *ret_text, int size)
             worst = &d->loops[i];
     int used = 0;
     if (d->session.lost > 0)
-        used = snprintf(ret_text, (size_t)size, "No stall was seen, but %s lost: whether there was one is not determined",
-                        human_plural(d->session.lost, "event was", "events were").s);
+        used =
+            snprintf(ret_text, (size_t)size, "No stall was seen, but %s lost: whether there was one is not determined",
+                     human_plural(d->session.lost, "event was", "events were").s);
     else if (d->n_loops > 1)
-        used = snprintf(ret_text, (size_t)size, "No stall: none of the %d loops was busy for longer than %s", d->n_loops,
-                        human_duration(d->session.threshold).s);
+        used = snprintf(ret_text, (size_t)size, "No stall: none of the %d loops was busy for longer than %s",
+                        d->n_loops, human_duration(d->session.threshold).s);
     else
         used = snprintf(ret_text, (size_t)size, "No stall: the loop was never busy for longer than %s",
                         human_duration(d->session.threshold).s);
@@ -179,7 +180,8 @@ void report_verdict(struct trace *t, const struct report_data *d, const struct p
     if (d->n_stalls == 1)
         snprintf(often, sizeof often, "once, for");
     else
-        snprintf(often, sizeof often, "%s times, %s in all; worst", human_count(d->n_stalls).s, human_duration(total).s);
+        snprintf(often, sizeof often, "%s times, %s in all; worst", human_count(d->n_stalls).s,
+                 human_duration(total).s);
     verdict_place(t, &d->stalls[places[0].worst], where, sizeof where);
     snprintf(ret_text, (size_t)size, "%s blocked %s %s, %s.%s", who, often, human_duration(places[0].longest).s, where,
              ongoing ? " It has not ended." : "");
@@ -257,9 +259,8 @@ static bool trust_stacks(const struct report_data *d, struct lines *l)
         suppressed += d->stalls[i].suppressed;
         in_gap += d->stalls[i].in_gap != 0;
     }
-    if (d->session.samples > 0 &&
-        line(l, "%s of %s partial", human_count(d->session.samples_partial).s,
-             human_plural(d->session.samples, "sampled stack", "sampled stacks").s))
+    if (d->session.samples > 0 && line(l, "%s of %s partial", human_count(d->session.samples_partial).s,
+                                       human_plural(d->session.samples, "sampled stack", "sampled stacks").s))
         return true;
     char why[300] = "";
     int used = 0;
@@ -295,10 +296,11 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
     const struct report_session *s = &d->session;
     if (trust_losses(d, &l) || trust_stacks(d, &l))
         return true;
-    if (s->rows_lost > 0 && line(&l, "%s not stored (disk full or write error)",
-                                 human_plural(s->rows_lost, "row was", "rows were").s))
+    if (s->rows_lost > 0 &&
+        line(&l, "%s not stored (disk full or write error)", human_plural(s->rows_lost, "row was", "rows were").s))
         return true;
-    if (s->refused > 0 && line(&l, "%s not recorded: no slot was free", human_plural(s->refused, "thread was", "threads were").s))
+    if (s->refused > 0 &&
+        line(&l, "%s not recorded: no slot was free", human_plural(s->refused, "thread was", "threads were").s))
         return true;
     for (int k = 0; k < d->n_notices; k++) {
         const struct report_notice *n = &d->notices[k];
@@ -327,6 +329,14 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
     return line(&l, "not seen: calls inside static code, raw system calls, setuid programs, Go");
 }
 
+/* Its tasks keep each other from running: computing in tasks gains nothing over computing one after the other. */
+static bool computes(const struct report_loop *p)
+{
+    enum { LEAST = 50000000 }; /* ns */
+    return p->tasks_queued > 1 && p->busy > LEAST && (double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) &&
+           p->tasks_queue > p->busy / 2;
+}
+
 bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
 {
     struct lines l = { .wanted = i, .text = ret_text, .size = size };
@@ -341,9 +351,16 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
     for (int k = 0; k < d->n_loops; k++) {
         const struct report_loop *p = &d->loops[k];
         report_loop_name(d, k, name, sizeof name);
+        if (computes(p) &&
+            line(&l,
+                 "%s is CPU-bound: busy %s of the time, and %s ready for %s in all while others ran. "
+                 "Tasks share one CPU: what computes gains by ls_to_thread, ls_pool_* or processes",
+                 name, human_percent((double)p->busy / ((double)p->busy + (double)p->poll)).s,
+                 human_plural(p->tasks_queued, "task was", "tasks were").s, human_duration(p->tasks_queue).s))
+            return true;
         if (p->iterations < 100)
             continue; /* shares of a few turns say nothing */
-        if ((double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) &&
+        if ((double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) && !computes(p) &&
             line(&l, "%s was busy %s of the time: a burst has to wait", name,
                  human_percent((double)p->busy / ((double)p->busy + (double)p->poll)).s))
             return true;
@@ -357,10 +374,6 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
                  human_percent((double)p->full_polls / (double)p->iterations).s))
             return true;
     }
-    if (d->failed_unseen > 0 &&
-        line(&l, "%s and nobody took the result (%.40s)", human_plural(d->failed_unseen, "task failed", "tasks failed").s,
-             d->failed_name))
-        return true;
     return d->never_ran > 0 && line(&l, "%s made but never ran (%.40s)",
                                     human_plural(d->never_ran, "task was", "tasks were").s, d->never_name);
 }

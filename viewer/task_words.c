@@ -17,6 +17,8 @@ void task_label(int64_t id, const char *name, char *ret_text, int size)
 /* "lock 'db'"; an object that nobody named is told apart by its number. */
 static int object_words(const struct task_target *g, char *ret_text, size_t size)
 {
+    if (*g->name && strcmp(g->noun, "other") == 0)
+        return snprintf(ret_text, size, "%.60s", g->name);
     if (*g->name && strcmp(g->name, g->noun) != 0)
         return snprintf(ret_text, size, "%s '%.60s'", g->noun, g->name);
     return snprintf(ret_text, size, "%s #%" PRId64, g->noun, g->id);

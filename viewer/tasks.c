@@ -37,7 +37,7 @@ static void state_words(const struct task_info *k, char *ret_text, int size)
         snprintf(ret_text, (size_t)size, "%s", state_names[k->state]);
 }
 
-/* What it waits for and since when; of one that is over what is wrong with that. */
+/* What it waits for; of one that is over what is wrong with that. */
 static void what_words(const struct task_info *k, struct task_list *list, char *ret_text, int size)
 {
     bool failed = strcmp(k->outcome, "error") == 0;
@@ -46,16 +46,12 @@ static void what_words(const struct task_info *k, struct task_list *list, char *
         snprintf(ret_text, (size_t)size, "nobody looked at the error");
     else if (k->state == TASK_DONE && !k->observed && !k->detached && k->parent > 0)
         snprintf(ret_text, (size_t)size, "never awaited");
-    else if (*ret_text && k->since != NOT_KNOWN) {
-        size_t n = strlen(ret_text);
-        snprintf(ret_text + n, (size_t)size - n, ", for %s", human_duration(list->moment.at - k->since).s);
-    }
 }
 
 int tasks_text(const struct page *p, struct trace *t, struct task_list *list, const struct task_query *query)
 {
-    static const char *const titles[] = { "TASKS", "state", "waits for",   "life",  "run",
-                                          "queue", "wait",  "longest run", "steps", "at" };
+    static const char *const titles[] = { "TASKS", "state", "waits for", "for",   "life", "run",
+                                          "queue", "wait",  "longest",   "steps", "at" };
     char moment[80], head[200];
     struct table table;
     task_moment_words(&list->moment, moment, sizeof moment);
@@ -71,11 +67,12 @@ int tasks_text(const struct page *p, struct trace *t, struct task_list *list, co
     fprintf(p->f, "\n\n");
     if (list->n_tasks == 0)
         return 0;
-    if (table_make(&table, list->n_tasks, 10, titles, 1 | 2 | 4 | 512) != 0)
+    if (table_make(&table, list->n_tasks, 11, titles, 1 | 2 | 4 | 1024) != 0)
         return -ENOMEM;
     table.soft = 2;
     for (int i = 0; i < list->n_tasks; i++, table.rows++) {
         struct task_info *k = &list->tasks[i];
+        bool waits = k->state == TASK_WAITING || k->state == TASK_READY;
         char state[40], what[CELL], site[CELL];
         state_words(k, state, sizeof state);
         what_words(k, list, what, sizeof what);
@@ -83,13 +80,14 @@ int tasks_text(const struct page *p, struct trace *t, struct task_list *list, co
         table_cell(&table, 0, "#%" PRId64 " %.80s", k->id, k->name);
         table_cell(&table, 1, "%s", state);
         table_cell(&table, 2, "%s", what);
-        table_cell(&table, 3, "%s", human_duration(life_of(k, &list->moment)).s);
-        table_cell(&table, 4, "%s", human_duration(k->run).s);
-        table_cell(&table, 5, "%s", human_duration(k->queue).s);
-        table_cell(&table, 6, "%s", human_duration(k->wait).s);
-        table_cell(&table, 7, "%s", human_duration(k->run_max).s);
-        table_cell(&table, 8, "%s", human_count(k->steps).s);
-        table_cell(&table, 9, "%s", site);
+        table_cell(&table, 3, "%s", waits && k->since != NOT_KNOWN ? human_duration(list->moment.at - k->since).s : "");
+        table_cell(&table, 4, "%s", human_duration(life_of(k, &list->moment)).s);
+        table_cell(&table, 5, "%s", human_duration(k->run).s);
+        table_cell(&table, 6, "%s", human_duration(k->queue).s);
+        table_cell(&table, 7, "%s", human_duration(k->wait).s);
+        table_cell(&table, 8, "%s", human_duration(k->run_max).s);
+        table_cell(&table, 9, "%s", human_count(k->steps).s);
+        table_cell(&table, 10, "%s", site);
     }
     table_print(p, &table);
     return 0;

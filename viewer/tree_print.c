@@ -59,7 +59,7 @@ static void state_words(const struct printer *p, const struct task_info *k, bool
     else if (crowd && strcmp(k->why, "fd") == 0)
         snprintf(ret_text, (size_t)size, "waits for an fd each");
     else
-        snprintf(ret_text, (size_t)size, "waits for %.140s", *waits ? waits : k->why);
+        snprintf(ret_text, (size_t)size, "waits%s %.140s", *k->why ? " for" : ", for what is", waits);
 }
 
 /* One line: false when there is no room. */
@@ -236,8 +236,7 @@ static void heading(const struct page *p, const struct tree *g)
     page_paragraph(p, "", 0, words, PLAIN);
     for (int i = 0; i < g->n_cycles && i < DEADLOCKS_SHOWN; i++) {
         tree_deadlock_words(g, i, words, sizeof words);
-        fprintf(p->f, "%sdeadlock:%s ", page_on(p, BAD), page_off(p, BAD));
-        page_paragraph(p, "", 10, words, PLAIN);
+        page_paragraph(p, "deadlock: ", 10, words, BAD);
     }
     if (g->n_cycles > DEADLOCKS_SHOWN)
         fprintf(p->f, "          and %d deadlocks more\n", g->n_cycles - DEADLOCKS_SHOWN);
@@ -278,8 +277,8 @@ int tree_text(const struct page *page, struct trace *t, const struct tree *g, in
         error = roots(&p, true);
     table_print(page, &p.table);
     if (p.left_out)
-        fprintf(page->f, "\nand %s; --limit shows more, --json all of it\n",
-                human_plural(p.left_out, "task that is not shown", "tasks that are not shown").s);
+        fprintf(page->f, "\nand %s not shown; --limit shows more, --json all of it\n",
+                human_plural(p.left_out, "task that is", "tasks that are").s);
     free(p.printed);
     free(p.owner);
     return error;

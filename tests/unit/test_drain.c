@@ -169,7 +169,9 @@ Test(drain, a_broken_group_is_skipped_with_all_that_was_published)
                             { .kind = EV_SITE, .id = 2 },
                             { .kind = EV_TEXT, .id = 4000, .aux = 125 },
                             { .kind = EV_WAKE, .id = 3 } };
-    struct ls_event cut[] = { { .kind = EV_CALL, .aux = 1 }, { .kind = EV_MORE }, { .kind = EV_STACK, .id = 32, .aux = 10 } };
+    struct ls_event cut[] = { { .kind = EV_CALL, .aux = 1 },
+                              { .kind = EV_MORE },
+                              { .kind = EV_STACK, .id = 32, .aux = 10 } };
     claim(0, 1, 111, 111);
     push(0, e, 4);
     d = drain_start(arena, "/tmp", 1 << 20);
@@ -208,6 +210,33 @@ Test(drain, a_group_is_never_cut)
         drain_release(d, &b);
     }
     free(g);
+}
+
+Test(drain, a_text_is_never_cut_off)
+{
+    /* A head that may have a text is a whole group without: where a batch ends, that must not be the reason.  Groups of
+     * three after 0, 1 and 2 records put that end behind each record of a group. */
+    enum { GROUPS = 4000 };
+    const struct ls_event wake = { .kind = EV_WAKE, .id = 1 },
+                          task[3] = { { .kind = EV_TASK_NEW, .id = 2 }, { .kind = EV_TEXT, .id = 4, .aux = 1 } };
+    make_arena(16384);
+    for (uint32_t ahead = 0; ahead < 3; ahead++) {
+        claim(ahead, 1, 111, (int)(111 + ahead));
+        for (uint32_t i = 0; i < ahead; i++)
+            push(ahead, &wake, 1);
+        for (int i = 0; i < GROUPS; i++)
+            push(ahead, task, 3);
+    }
+    d = drain_start(arena, "/tmp", 1 << 24);
+    for (size_t seen = 0; seen < 3 * 3 * GROUPS + 3;) {
+        struct batch b = next();
+        cr_assert(b.kind == BATCH_EVENTS || b.kind == BATCH_THREAD_BEGIN, "kind %d", b.kind);
+        for (size_t i = 0; b.kind == BATCH_EVENTS && i < b.n; i++)
+            cr_assert(b.events[i].kind != EV_TASK_NEW || (i + 2 < b.n && b.events[i + 1].kind == EV_TEXT));
+        seen += b.kind == BATCH_EVENTS ? b.n : 0;
+        drain_release(d, &b);
+    }
+    cr_assert_eq(drain_stats(d).bad, 0);
 }
 
 Test(drain, a_time_that_is_yet_to_come_counts_as_now)

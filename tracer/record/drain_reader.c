@@ -20,26 +20,26 @@
 _Static_assert(CHUNK > 8 + (EV_TEXT_MAX + EV_STACK_MAX + sizeof(struct ls_regs)) / sizeof(struct ls_event),
                "a chunk holds any group");
 
-struct lane {                /* what we know of one slot */
-    bool tracked;            /* a thread is in it, and its BEGIN was sent */
-    bool known_here;         /* /proc had this thread when it began: its end can be seen there */
-    bool replaced;           /* another slot says it is the same thread: the process called exec */
-    bool suspect;            /* looked dead at the last check, when head and word were: */
+struct lane {        /* what we know of one slot */
+    bool tracked;    /* a thread is in it, and its BEGIN was sent */
+    bool known_here; /* /proc had this thread when it began: its end can be seen there */
+    bool replaced;   /* another slot says it is the same thread: the process called exec */
+    bool suspect;    /* looked dead at the last check, when head and word were: */
     uint64_t suspect_head, suspect_word;
     uint32_t generation;
     int32_t pid, tid;
-    uint64_t tail;           /* ours; the arena's copy is for the writer */
+    uint64_t tail; /* ours; the arena's copy is for the writer */
     uint64_t lost;
 };
 
 struct reader {
     struct ls_arena *arena;
-    uint32_t slots;          /* copies: the arena's header is the target's to write */
+    uint32_t slots; /* copies: the arena's header is the target's to write */
     uint64_t ring_records, ring_offset;
     enum ls_clock clock;
     struct lane *lane;
     struct queue *queue;
-    drain_back *back;        /* NULL: nobody has to be told */
+    drain_back *back; /* NULL: nobody has to be told */
     void *back_ctx;
 };
 
@@ -85,7 +85,11 @@ static struct item *item_new(struct reader *r, enum batch_kind kind, uint32_t sl
     if (!it)
         return NULL;
     const struct lane *l = &r->lane[slot];
-    it->batch = (struct batch){ .kind = kind, .slot = slot, .generation = l->generation, .pid = l->pid, .tid = l->tid,
+    it->batch = (struct batch){ .kind = kind,
+                                .slot = slot,
+                                .generation = l->generation,
+                                .pid = l->pid,
+                                .tid = l->tid,
                                 .time = clock_now(r->clock) };
     return it;
 }
@@ -110,9 +114,11 @@ static void tell_bad(struct reader *r, uint32_t slot, uint64_t n)
     queue_put(r->queue, it);
 }
 
-/* How many records at the start of events[0 .. n) are whole groups.  *ret_bad: the one after them is no group.
+/* How many records at the start of events[0 .. n) are whole groups.  *ret_bad: the one after them is no group.  `more`
+ * follow: then a group that ends with the last record may go on in them, with a text, and is left for the next time.
  * No event can be later than now: a time that is counts as now, so that one bad record cannot push time forward. */
-static size_t whole_groups(struct ls_event *events, size_t n, ticks_t now, uint64_t *ret_groups, bool *ret_bad)
+static size_t whole_groups(struct ls_event *events, size_t n, bool more, ticks_t now, uint64_t *ret_groups,
+                           bool *ret_bad)
 {
     size_t i = 0;
     *ret_groups = 0;
@@ -124,6 +130,8 @@ static size_t whole_groups(struct ls_event *events, size_t n, ticks_t now, uint6
             *ret_bad = size == GROUP_BAD;
             break;
         }
+        if (more && i && i + (size_t)size == n)
+            break;
         if (events[i].time > now)
             events[i].time = now;
         i += (size_t)size;
@@ -181,7 +189,7 @@ static uint64_t take(struct reader *r, uint32_t slot, size_t *ret_taken)
     }
     copy_out(r, slot, n, to);
     uint64_t groups, skip = 0;
-    size_t good = whole_groups(to, n, it->batch.time, &groups, &bad);
+    size_t good = whole_groups(to, n, n < there, it->batch.time, &groups, &bad);
     if (bad || (good < n && n == there)) /* a group is published as one: where all of it should be, half is a lie */
         skip = there - good;
     *ret_taken = good + (size_t)skip;
@@ -231,8 +239,9 @@ static void begin(struct reader *r, uint32_t slot)
         if (r->lane[i].known_here && r->lane[i].pid == pid && r->lane[i].tid == tid)
             r->lane[i].replaced = r->lane[i].tracked;
     }
-    *l = (struct lane){ .tracked = true, .known_here = known, .generation = s->generation, .pid = pid,
-                        .tid = tid, .tail = l->tail };
+    *l = (struct lane){
+        .tracked = true, .known_here = known, .generation = s->generation, .pid = pid, .tid = tid, .tail = l->tail
+    };
     struct item *it = item_new(r, BATCH_THREAD_BEGIN, slot);
     if (!it) {
         l->tracked = false; /* again at the next pass */
@@ -329,7 +338,8 @@ void reader_check_dead(struct reader *r)
     for (uint32_t i = 0; i < r->slots; i++) {
         if (r->lane[i].tracked && looks_dead(&r->lane[i], ls_arena_slot(r->arena, i), &inner))
             bury(r, i, SLOT_LIVE);
-        else if (r->lane[i].tracked && r->back) /* there may be memory again, for a writer that stopped for want of it */
+        else if (r->lane[i].tracked &&
+                 r->back) /* there may be memory again, for a writer that stopped for want of it */
             r->back(r->back_ctx, i, r->lane[i].tail);
     }
     free(inner.pid);

@@ -1,0 +1,212 @@
+/* task_shapes.c - tasks that wait for each other in known shapes, for tests of `tasks`, `tree` and the report.
+ *
+ * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <loopscope/runtime.h>
+#include <loopscope/sync.h>
+#include <loopscope/tasks.h>
+#include <loopscope/trace.h>
+
+#define SOON  (20 * LS_MS)
+#define LATER (60 * LS_SEC)
+
+/* The program is over while its tasks still wait: what the trace ends with. */
+static intptr_t leave(void *arg)
+{
+    (void)arg;
+    ls_sleep(5 * SOON);
+    _exit(0);
+}
+
+/* --- two tasks, two locks --- */
+
+static struct ls_lock *x, *y;
+
+static intptr_t take_both(void *second_first)
+{
+    struct ls_lock *first = second_first ? y : x, *second = second_first ? x : y;
+    ls_lock_acquire(first, LS_NEVER);
+    ls_sleep(SOON);
+    /* With a deadline it may wait; without one the runtime refuses. */
+    if (ls_lock_acquire(second, ls_after(LATER)) == 0)
+        ls_lock_release(second);
+    ls_lock_release(first);
+    return 0;
+}
+
+static intptr_t deadlock(void *arg)
+{
+    x = ls_lock_new("x");
+    y = ls_lock_new("y");
+    struct ls_task *both[] = { ls_spawn(take_both, NULL, "a"), ls_spawn(take_both, x, "b") };
+    ls_detach(ls_spawn(leave, arg, NULL));
+    return ls_gather(both, 2, NULL, LS_NEVER);
+}
+
+/* --- a gather in a gather in a gather --- */
+
+static intptr_t level(void *left)
+{
+    struct ls_task *two[2];
+    if (!left)
+        return ls_sleep(LATER);
+    intptr_t below = (intptr_t)left - 1;
+    two[0] = ls_spawn(level, (void *)below, "%ld-left", (long)below);
+    two[1] = ls_spawn(level, (void *)below, "%ld-right", (long)below);
+    return ls_gather(two, 2, NULL, LS_NEVER);
+}
+
+static intptr_t gather(void *arg)
+{
+    ls_detach(ls_spawn(leave, arg, NULL));
+    return level((void *)2);
+}
+
+/* --- an error, three awaits deep --- */
+
+static intptr_t fail(void *depth)
+{
+    ls_sleep(SOON / 4);
+    if (!depth) {
+        errno = ENOENT;
+        return -1;
+    }
+    intptr_t result = 0;
+    struct ls_task *below = ls_spawn(fail, (void *)((intptr_t)depth - 1), "depth %ld", (long)(intptr_t)depth);
+    return ls_await(below, &result, LS_NEVER) ? -1 : result;
+}
+
+static intptr_t error(void *arg)
+{
+    intptr_t result = 0;
+    (void)arg;
+    ls_await(ls_spawn(fail, (void *)2, "depth 3"), &result, LS_NEVER);
+    return 0;
+}
+
+/* --- a crowd at one queue --- */
+
+static struct ls_queue *jobs;
+
+static intptr_t client(void *arg)
+{
+    (void)arg;
+    int job;
+    return ls_queue_get(jobs, &job, LS_NEVER);
+}
+
+static intptr_t crowd(void *arg)
+{
+    long n = (long)(intptr_t)arg;
+    jobs = ls_queue_new("jobs", sizeof(int), 4);
+    for (long i = 0; i < n; i++)
+        ls_detach(ls_spawn(client, NULL, "client %ld", i));
+    ls_sleep(SOON);
+    ls_detach(ls_spawn(leave, NULL, NULL));
+    return ls_sleep(LATER);
+}
+
+/* --- what is left when main returns is cancelled --- */
+
+static intptr_t sleeper(void *arg)
+{
+    (void)arg;
+    return ls_sleep(LATER);
+}
+
+static intptr_t closed(void *arg)
+{
+    ls_detach(ls_spawn(sleeper, arg, "left behind"));
+    return ls_sleep(SOON);
+}
+
+/* --- results that nobody takes --- */
+
+static intptr_t fine(void *arg)
+{
+    (void)arg;
+    return 7;
+}
+
+static intptr_t broken(void *arg)
+{
+    (void)arg;
+    errno = EACCES;
+    return -1;
+}
+
+static intptr_t unawaited(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        ls_spawn(fine, arg, "forgotten %d", i);
+    ls_detach(ls_spawn(fine, arg, "fire and forget"));
+    ls_detach(ls_spawn(broken, arg, "lost error"));
+    return ls_sleep(SOON);
+}
+
+/* --- a block that is meant, and one that is not --- */
+
+static void spin(ls_ns ns)
+{
+    for (ls_ns end = ls_now() + ns; ls_now() < end;)
+        ;
+}
+
+static void block(ls_ns ns)
+{
+    nanosleep(&(struct timespec){ ns / LS_SEC, ns % LS_SEC }, NULL);
+}
+
+static intptr_t allow(void *arg)
+{
+    (void)arg;
+    ls_sleep(SOON);
+    LS_ALLOW_BLOCK("reads its configuration")
+    block(3 * SOON);
+    ls_sleep(SOON);
+    LS_ALLOW_BLOCK("only a part of it")
+    block(SOON / 4);
+    block(3 * SOON);
+    return ls_sleep(SOON);
+}
+
+/* --- four tasks that compute --- */
+
+static intptr_t compute(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 400; i++) {
+        spin(LS_MS);
+        ls_yield();
+    }
+    return 0;
+}
+
+static intptr_t compute_all(void *arg)
+{
+    struct ls_task *four[4];
+    for (int i = 0; i < 4; i++)
+        four[i] = ls_spawn(compute, arg, "compute %d", i);
+    return ls_gather(four, 4, NULL, LS_NEVER);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        ls_fn *fn;
+    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },       { "error", error }, { "crowd", crowd },
+                   { "closed", closed },     { "unawaited", unawaited }, { "allow", allow }, { "spin", compute_all } };
+    void *arg = argc > 2 ? (void *)(intptr_t)atol(argv[2]) : NULL;
+    for (size_t i = 0; argc > 1 && i < sizeof shapes / sizeof *shapes; i++)
+        if (strcmp(argv[1], shapes[i].name) == 0)
+            return ls_run(shapes[i].fn, arg, NULL) != 0;
+    fprintf(stderr, "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin\n");
+    return 2;
+}
