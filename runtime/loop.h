@@ -108,6 +108,7 @@ struct fd_state;
 struct inbox;
 struct remote;
 struct pool;
+struct signals;
 struct object_table;
 
 struct loop {
@@ -160,6 +161,7 @@ struct loop {
     struct inbox *inbox;          /* made when first needed, inbox.c */
     struct remote *remotes;       /* calls from other threads that are not over, post.c */
     struct pool *pool, *pools;    /* made when first needed, pool.c */
+    struct signals *signals;      /* made when first needed, signal.c */
     struct object_table *objects; /* made when first needed, object.c */
     struct call_table *calls;     /* made when first needed, call.c */
 };

@@ -79,6 +79,12 @@ void lsrt_object_free(struct loop *l, void *object)
     free(o);
 }
 
+void lsrt_object_retire(struct loop *l, struct object *o)
+{
+    struct seat *seat = &l->objects->seats[o->index];
+    o->generation = seat->generation = (seat->generation + 1) & INDEX_MASK;
+}
+
 void *lsrt_object_handle(struct loop *l, const void *object)
 {
     const struct object *o = object;
@@ -120,7 +126,9 @@ int lsrt_object_watch(struct loop *l, const struct object *o, int fd, uint32_t e
 {
     struct epoll_event e = { .events = events,
                              .data.u64 = (uint64_t)o->generation << 32 | LSRT_OBJECT_EVENT | o->index };
-    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) ? errno : 0;
+    if (!epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e))
+        return 0;
+    return errno == EEXIST && !epoll_ctl(l->epoll, EPOLL_CTL_MOD, fd, &e) ? 0 : errno; /* it was retired since */
 }
 
 void lsrt_object_event(struct loop *l, uint64_t data, uint32_t events)

@@ -45,6 +45,7 @@ struct object {
 /* A zeroed object of ops->size with a name (copied; NULL: the noun).  NULL and ENOMEM. */
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name);
 void lsrt_object_free(struct loop *l, void *object); /* its handles are spent */
+void lsrt_object_retire(struct loop *l, struct object *o); /* its handles are spent, but it stays */
 void *lsrt_object_handle(struct loop *l, const void *object);
 /* The object of a handle, when it is a living one of `ops` and of this loop; else NULL, errno and the error text. */
 void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call);

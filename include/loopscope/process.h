@@ -37,7 +37,7 @@ struct ls_process_opts {
  * the loop is left to whoever waits for it).
  *     struct ls_process *ls_process_spawn(char *const argv[], const struct ls_process_opts *opts); */
 struct ls_process;
-#define ls_process_spawn(argv, ...) ls_process_spawn_at(LS_SITE(__func__), (argv), __VA_ARGS__)
+#define ls_process_spawn(...) ls_process_spawn_at(LS_SITE(__func__), __VA_ARGS__) /* literals have commas */
 int ls_process_free(struct ls_process *process); /* EBUSY: a task waits for it.  NULL is allowed */
 
 /* Waits for the child's end; *ret_status is as from waitpid (WIFEXITED ...; may be NULL).  By as many tasks as like, as
@@ -50,7 +50,7 @@ int ls_process_free(struct ls_process *process); /* EBUSY: a task waits for it. 
 /* Writes input to its stdin and closes that, reads its stdout and stderr to their ends, and waits for the child's: all
  * at once, so that no full pipe can stop it.  (A grandchild that keeps them open keeps us waiting.)  What is not a pipe
  * is left out; a stdin that the child closed early is no error, and raises no SIGPIPE.  *ret_out and *ret_err are yours
- * to free(), with a 0 after their end; NULL, 0 for what was no pipe.  Each may be NULL: then it is read and dropped. -1
+ * to free(), with a 0 after their end; NULL, 0 for what is no pipe.  Each may be NULL: then it is read and dropped. -1
  * leaves the child alone, and what was read is kept: call it again, with the same input, to go on.  EBUSY: another task
  * does.
  *     int ls_process_communicate(struct ls_process *process, const void *input, size_t n, char **ret_out,
