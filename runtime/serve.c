@@ -50,6 +50,13 @@ static void wake_all(struct loop *l, struct waitq *q)
         continue;
 }
 
+/* Who waits for the end of the server, when this is it. */
+static void wake_waiters(struct loop *l, struct server *v)
+{
+    if (v->closing && !v->clients)
+        wake_all(l, &v->waiters);
+}
+
 /* A client's task is over, or never began. */
 static void client_over(struct ls_task *task, void *arg)
 {
@@ -74,6 +81,7 @@ static void client_over(struct ls_task *task, void *arg)
     v->stats.clients--;
     waitq_serve(l, &v->room);
     wake_all(l, &v->closers); /* they look again */
+    wake_waiters(l, v);
     leave(l, v);
 }
 
@@ -242,7 +250,7 @@ static void stop_accepting(struct loop *l, struct server *v)
     for (size_t i = 0; i < v->count; i++)
         if (v->listeners[i].task)
             ls_cancel(v->listeners[i].task, "the server is being closed");
-    wake_all(l, &v->waiters);
+    wake_waiters(l, v);
 }
 
 static struct server *server_of(struct ls_server *handle, bool waits, const char *call, struct loop **ret_loop)
@@ -303,11 +311,16 @@ int ls_server_wait_at(struct ls_site *site, struct ls_server *handle, ls_ns dead
     struct server *v = server_of(handle, true, "ls_server_wait", &l);
     if (!v)
         return -1;
-    if (v->closing)
-        return 0;
-    struct wait w = { 0 };
+    for (struct client *c = v->clients; c; c = c->next)
+        if (c->task == ls_self())
+            return lsrt_misuse(EDEADLK, "ls_server_wait: a client of server '%s' would wait for itself",
+                               v->object.name);
+    int error = 0;
     v->users++;
-    int error = waitq_park(l, &v->waiters, &w, LS_WHY_EVENT, &v->object, site, deadline);
+    if (!v->closing || v->clients) {
+        struct wait w = { 0 };
+        error = waitq_park(l, &v->waiters, &w, LS_WHY_EVENT, &v->object, site, deadline);
+    }
     leave(l, v);
     return lsrt_result(error);
 }

@@ -133,7 +133,7 @@ struct ls_server_stats {
 #define ls_serve_fd(fd, fn, arg, ...)      ls_serve_fd_at(LS_SITE(#fn), (fd), (fn), (arg), __VA_ARGS__)
 int ls_server_port(struct ls_server *server); /* 0 for a Unix socket */
 int ls_server_stats(struct ls_server *server, struct ls_server_stats *ret_stats);
-/* Waits until somebody closes the server.
+/* Waits until somebody has closed the server and its clients are over.  EDEADLK: this task is one of them.
  *     int ls_server_wait(struct ls_server *server, ls_ns deadline); */
 #define ls_server_wait(server, deadline) ls_server_wait_at(LS_SITE(__func__), (server), (deadline))
 /* Stops accepting, waits for the clients to end, cancels those that are left at the deadline (0: at once) and waits for

@@ -137,6 +137,8 @@ static intptr_t says_stop(struct ls_stream *s, void *arg)
     char line[16];
     if (ls_stream_readline(s, line, sizeof line, SOON) <= 0)
         return -1;
+    if (ls_server_wait(*v, SOON) != -1 || errno != EDEADLK)
+        return -1;
     if (!strcmp(line, "stop\n") && ls_server_close(*v, ls_after(LS_MS)) && errno != ETIMEDOUT)
         return -1;
     return ls_stream_writef(s, "stopped\n"); /* goes out: the stream is flushed for us */
