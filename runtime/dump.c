@@ -224,6 +224,13 @@ static void put_task(struct out *o, struct loop *l, struct task *t, unsigned dep
     }
     put(o, "; spawned at ");
     put_site(o, t->site);
+    if (t->stack) {
+        put(o, "; stack ");
+        put_ratio(o, lsrt_stack_high_water(t->stack), 1024);
+        put(o, " of ");
+        put_number(o, (uint64_t)(t->stack->hi - t->stack->lo) / 1024);
+        put(o, " KiB");
+    }
     put(o, "\n");
 }
 
@@ -405,6 +412,10 @@ static struct ls_task_info info_of(struct loop *l, struct task *t)
     struct ls_task_info info = {
         .task = lsrt_task_handle(l, t), .name = t->name, .state = states[t->state], .fd = -1, .spawned_at = t->site
     };
+    if (t->stack) {
+        info.stack_used = lsrt_stack_high_water(t->stack);
+        info.stack_size = (size_t)(t->stack->hi - t->stack->lo);
+    }
     if (waits) {
         info.why = t->why;
         info.since = t->since ? t->since : l->began;

@@ -42,6 +42,9 @@ void lsrt_stack_pool_init(struct stack_pool *p, size_t size);
 /* A stack, NULL (ENOMEM) when there is no memory.  Its tops are staggered, so that equal frames of many tasks do not
  * fall into the same cache sets. */
 struct stack *lsrt_stack_get(struct stack_pool *p);
+/* Bytes of it that were ever used, by its task or one before that had it; for ls_dump: no malloc, no page is touched that
+ * was not. */
+size_t lsrt_stack_high_water(const struct stack *s);
 void lsrt_stack_put(struct stack_pool *p, struct stack *s); /* the caller may still run on it until the next get */
 void lsrt_stack_pool_free(struct stack_pool *p);
 

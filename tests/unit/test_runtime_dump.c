@@ -12,7 +12,7 @@
 
 static char text[8192];
 
-/* What dump(fd) writes; the thread's number is replaced by TID. */
+/* What dump(fd) writes, without how much of the stacks was used; the thread's number is replaced by TID. */
 static void take(int (*dump)(int))
 {
     int fd = memfd_create("dump", 0), status = dump(fd);
@@ -20,6 +20,9 @@ static void take(int (*dump)(int))
     if (status || pread(fd, all, sizeof all - 1, 0) < 0)
         snprintf(all, sizeof all, "failed: %s", strerror(errno));
     close(fd);
+    for (char *stack; (stack = strstr(all, "; stack "));
+         memmove(stack, strchr(stack, '\n'), strlen(strchr(stack, '\n')) + 1))
+        continue;
     snprintf(tid, sizeof tid, "thread %d", gettid());
     char *at = strstr(all, tid);
     if (at)
@@ -292,4 +295,50 @@ Test(runtime_dump, foreach_hands_out_every_task)
                             "quick 2 - fd -1 at naps:12 since 20\n"
                             "new 0 - fd -1 at -:5 since -1\n");
     cr_assert(ls_tasks_foreach(see, story) == -1 && errno == EPERM);
+}
+
+/* The high-water mark of a stack is of the deepest call, not of where the task is now. */
+static int find(const struct ls_task_info *info, void *arg)
+{
+    if (strcmp(info->name, "diver"))
+        return 0;
+    *(struct ls_task_info *)arg = *info;
+    return 1;
+}
+static __attribute__((noinline)) int dive(int kib)
+{
+    volatile char air[1024];
+    for (size_t i = 0; i < sizeof air; i++)
+        air[i] = (char)kib;
+    return kib > 1 ? dive(kib - 1) + air[kib] : air[0];
+}
+static intptr_t diver(void *arg)
+{
+    dive((int)(intptr_t)arg);
+    return ls_sleep(LS_SEC);
+}
+static intptr_t measures(void *arg)
+{
+    size_t *used = (size_t *)arg;
+    for (int i = 0; i < 2; i++) {
+        struct ls_task_info info = { 0 };
+        struct ls_task *t = ls_spawn(diver, (void *)(i ? 30L : 10L), "diver");
+        if (!ls_tasks_foreach(find, &info) || info.stack_size) /* it has not begun */
+            return 1;
+        ls_sleep(LS_MS);
+        ls_tasks_foreach(find, &info);
+        used[i] = info.stack_used;
+        if (info.stack_used > info.stack_size)
+            return 2;
+        if (ls_await(t, NULL, LS_NEVER))
+            return 3;
+    }
+    return 0;
+}
+Test(runtime_dump, tells_how_deep_a_stack_ever_was)
+{
+    size_t used[2] = { 0 };
+    cr_assert_eq(run_demo(measures, used), 0);
+    cr_assert(used[0] >= 10 * 1024 && used[1] >= 30 * 1024 && used[1] - used[0] >= 18 * 1024, "%zu %zu", used[0],
+              used[1]);
 }
