@@ -105,6 +105,7 @@ static void *worker(void *arg)
         tell_queue(p);
         pthread_mutex_unlock(&p->mutex);
 
+        ls_probe_thread();
         uint64_t start = ls_probe_on() ? ls_probe_now() : 0;
         errno = 0;
         j->result = j->fn(j->arg);
