@@ -99,18 +99,33 @@ static struct signals *signals_of(struct loop *l, struct ls_site *site)
 /* Blocks those of the set that were not waited for before.  0 or errno. */
 static int block(struct signals *s, const sigset_t *set)
 {
-    sigset_t all, before;
-    sigorset(&all, &s->seen, set);
-    if (!memcmp(&all, &s->seen, sizeof all))
-        return 0;
-    if (signalfd(s->fd, &all, 0) < 0)
-        return errno;
-    pthread_sigmask(SIG_BLOCK, set, &before);
+    sigset_t seen = s->seen, blocked = s->blocked, now;
+    bool news = false;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
     for (int i = 1; i < NSIG; i++)
-        if (sigismember(set, i) == 1 && !sigismember(&before, i))
-            sigaddset(&s->blocked, i);
-    s->seen = all;
+        if (sigismember(set, i) == 1 && !sigismember(&seen, i)) {
+            sigaddset(&seen, i);
+            if (!sigismember(&now, i))
+                sigaddset(&blocked, i);
+            news = true;
+        }
+    if (!news)
+        return 0;
+    if (signalfd(s->fd, &seen, 0) < 0)
+        return errno;
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    s->seen = seen;
+    s->blocked = blocked;
     return 0;
+}
+
+/* glibc 2.36's sigisemptyset looks at the signals up to 32 only. */
+static bool any(const sigset_t *set)
+{
+    for (int i = 1; i < NSIG; i++)
+        if (sigismember(set, i) == 1)
+            return true;
+    return false;
 }
 
 int ls_signal_await_at(struct ls_site *site, const sigset_t *set, siginfo_t *ret_info, ls_ns deadline)
@@ -118,10 +133,10 @@ int ls_signal_await_at(struct ls_site *site, const sigset_t *set, siginfo_t *ret
     struct loop *l = lsrt_inside("ls_signal_await");
     if (!l)
         return -1;
-    if (!set || sigisemptyset(set) || sigismember(set, SIGKILL) || sigismember(set, SIGSTOP))
-        return lsrt_misuse(EINVAL, !set || sigisemptyset(set)
-                                       ? "ls_signal_await: the set is empty"
-                                       : "ls_signal_await: SIGKILL and SIGSTOP cannot be waited for");
+    if (!set || !any(set))
+        return lsrt_misuse(EINVAL, "ls_signal_await: the set is empty");
+    if (sigismember(set, SIGKILL) || sigismember(set, SIGSTOP))
+        return lsrt_misuse(EINVAL, "ls_signal_await: SIGKILL and SIGSTOP cannot be waited for");
     struct signals *s = signals_of(l, site);
     int error = s ? block(s, set) : errno;
     if (error)

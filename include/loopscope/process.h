@@ -31,8 +31,7 @@ struct ls_process_opts {
 /* Starts a program: argv[0] is searched for in PATH unless it has a slash; opts NULL: all as in a zeroed one.  The
  * child begins with no signal blocked and none ignored, but SIGHUP, SIGINT and SIGQUIT where we ignore them (nohup).
  * NULL and errno when it could not be started: ENOENT, EACCES (not a program, or a directory in between), ENOTDIR
- * (cwd), EAGAIN (too many processes), EMFILE ...
- * The handle is given back by ls_process_free, or by the end of the
+ * (cwd), EAGAIN (too many processes), EMFILE ... The handle is given back by ls_process_free, or by the end of the
  * loop.  Then a child that is not over is killed (SIGKILL) unless opts.outlive; it leaves no zombie (one that outlives
  * the loop is left to whoever waits for it).
  *     struct ls_process *ls_process_spawn(char *const argv[], const struct ls_process_opts *opts); */
