@@ -15,8 +15,8 @@
 void lsrt_address_text(const struct sockaddr *addr, socklen_t len, char text[ADDRESS_TEXT]);
 /* A path, abstract when it begins with '@'; 0 or errno. */
 int lsrt_address_unix(const char *path, struct sockaddr_un *ret_addr, socklen_t *ret_len);
-/* The addresses of a host (NULL: this machine; passive: every interface), for freeaddrinfo.  0 or errno: ENOENT when there
- * is no such host, and what getaddrinfo says of it is the error text. */
+/* The addresses of a host (NULL: this machine; passive: every interface), for freeaddrinfo.  0 or errno: ENOENT when
+ * there is no such host, and what getaddrinfo says of it is the error text. */
 int lsrt_address_find(struct ls_site *site, const char *call, const char *host, int port, int type, bool passive,
                       ls_ns deadline, struct addrinfo **ret_list);
 

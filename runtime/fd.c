@@ -95,10 +95,19 @@ void lsrt_fd_gone(struct loop *l, int fd)
     lsrt_fd_unwatch(l, fd, w);
     wake_both(l, fd, EBADF);
     f->reader = f->writer = NULL;
-    f->doubted = false;
+    f->doubted = f->owned = false;
     forget(f);
     if (w)
         w->writable(l, w); /* finds out that it lost its seat */
+}
+
+int lsrt_fd_own(struct loop *l, int fd)
+{
+    lsrt_fd_gone(l, fd); /* the number may have been another file's */
+    struct fd_state *f = lsrt_fd(l, fd);
+    if (f)
+        f->owned = true;
+    return f ? 0 : errno;
 }
 
 static void doubt(struct loop *l, int fd)
@@ -176,7 +185,7 @@ int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *
         int error = enroll(l, fd);
         if (error)
             return error;
-    } else
+    } else if (!f->owned)
         doubt(l, fd);
     if (events & FD_IN) {
         f->reader = self;

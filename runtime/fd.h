@@ -27,6 +27,7 @@ struct fd_state {
     bool readable;                /* an edge came, or nothing is known */
     bool writable;
     bool ended;   /* a hang-up came: after a short read there is still the end to read */
+    bool owned;   /* a stream's: nobody else closes it, so there is nothing to doubt */
     bool doubted; /* somebody parked on a registration that was not checked */
     bool listed;  /* is in the list of doubts */
     int next;     /* in it, -1: last */
@@ -37,7 +38,9 @@ struct fd_state {
 struct fd_state *lsrt_fd(struct loop *l, int fd);
 /* The file is closed, by us or behind our back, or is new: who waits gets EBADF, what was known is forgotten. */
 void lsrt_fd_gone(struct loop *l, int fd);
-/* Parks until fd is ready for one of events.  vain: a try has just failed, so check the registration now.  0 or errno. */
+/* fd is a new file of the runtime's own until lsrt_fd_gone; 0 or errno. */
+int lsrt_fd_own(struct loop *l, int fd);
+/* Parks until fd is ready for one of events; 0 or errno.  vain: a try has just failed: check the registration now. */
 int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *site, ls_ns deadline);
 /* Takes the writer's seat after a write that was in vain; 0 or errno.  Every edge is told until it is given back. */
 int lsrt_fd_watch(struct loop *l, int fd, struct fd_watch *w);

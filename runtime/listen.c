@@ -58,7 +58,9 @@ static int add(struct loop *l, struct server *v, int fd)
     socklen_t len = sizeof a;
     if (getsockname(fd, (struct sockaddr *)&a, &len))
         return errno;
-    lsrt_fd_gone(l, fd); /* the number may have been another file's */
+    int error = lsrt_fd_own(l, fd);
+    if (error)
+        return error;
     struct listener *n = &v->listeners[v->count++];
     n->fd = fd;
     lsrt_address_text((struct sockaddr *)&a, len, n->name);

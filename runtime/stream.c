@@ -56,13 +56,13 @@ struct stream *lsrt_stream_new(struct loop *l, struct ls_site *site, int fd, con
         address_of(fd, getpeername, peer);
         name = peer[0] ? peer : NULL;
     }
-    struct stream *s = lsrt_object_new(l, &lsrt_stream_ops, site, name);
+    struct stream *s = lsrt_fd_own(l, fd) ? NULL : lsrt_object_new(l, &lsrt_stream_ops, site, name);
     if (!s) {
+        lsrt_fd_gone(l, fd);
         close(fd);
         errno = ENOMEM;
         return NULL;
     }
-    lsrt_fd_gone(l, fd); /* the number may have been another file's */
     s->fd = fd;
     s->limit = LIMIT;
     s->high = HIGH;

@@ -3,9 +3,10 @@
  *     the program  <- in <-  [layer]  <-  fd          stream_read.c     one task at a time is in there
  *     the program    ->    [layer] -> out ->  fd      stream_write.c    out is empty unless the socket is full
  *
- * The bytes in `in` are the program's, those in `out` are the wire's.  What is in `out` goes out when the loop is told that
- * the socket has room (the watch), whoever runs then.
- * A stream whose handle is spent lives on until the last task has left its calls (`users`).  All on the loop's thread. */
+ * The bytes in `in` are the program's, those in `out` are the wire's.  What is in `out` goes out when the loop is told
+ * that the socket has room (the watch), whoever runs then.
+ * A stream whose handle is spent lives on until the last task has left its calls (`users`).  All on the loop's thread.
+ */
 #ifndef LSRT_STREAM_H
 #define LSRT_STREAM_H
 

@@ -33,8 +33,8 @@ extern "C" {
 #define ls_readv(fd, iov, count, deadline)  ls_readv_at(LS_SITE(__func__), (fd), (iov), (count), (deadline))
 #define ls_writev(fd, iov, count, deadline) ls_writev_at(LS_SITE(__func__), (fd), (iov), (count), (deadline))
 
-/* The fd from ls_accept is non-blocking and close-on-exec.  A connect that was stopped leaves fd as connect(2) does: good
- * for ls_close only.
+/* The fd from ls_accept is non-blocking and close-on-exec.  A connect that was stopped leaves fd as connect(2) does:
+ * good for ls_close only.
  *     int ls_accept(int fd, struct sockaddr *addr, socklen_t *len, ls_ns deadline);
  *     int ls_connect_fd(int fd, const struct sockaddr *addr, socklen_t len, ls_ns deadline); */
 #define ls_accept(fd, addr, len, deadline)     ls_accept_at(LS_SITE(__func__), (fd), (addr), (len), (deadline))
@@ -61,8 +61,9 @@ extern "C" {
 #define ls_sendfile(out, in, offset, count, deadline) \
     ls_sendfile_at(LS_SITE(__func__), (out), (in), (offset), (count), (deadline))
 
-/* Datagram sockets, non-blocking and close-on-exec, to be closed with ls_close.  A host is a name (looked up on a thread)
- * or an address; NULL: every interface (bind), this machine (connect).  A path that begins with '@' is an abstract one.
+/* Datagram sockets, non-blocking and close-on-exec, to be closed with ls_close.  A host is a name (looked up on a
+ * thread) or an address; NULL: every interface (bind), this machine (connect).  A path that begins with '@' is an
+ * abstract one.
  *     LS_BROADCAST  may send to broadcast addresses      LS_REUSEPORT  others may bind the same port, too
  * Port 0 of bind: any, see getsockname(2).  A connected one has one peer: ls_read and ls_write do for it.
  *     int ls_udp_bind(const char *host, int port, int flags, ls_ns deadline);

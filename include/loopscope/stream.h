@@ -35,9 +35,9 @@ struct ls_server;
 struct ls_tls;
 
 /* Connects to host (a name or an address) and port: names are looked up on a thread, addresses are tried in turn,
- * alternating families, a new one every 250 ms, and the first that answers wins (RFC 8305).  NULL and errno; that of the
- * last address when all have failed.  ls_connect_from binds to a local address before (port 0: any).
- * A path that begins with '@' is an abstract one.
+ * alternating families, a new one every 250 ms, and the first that answers wins (RFC 8305).  NULL and errno: ENOENT: no
+ * such host; that of the last address when all have failed.  ls_connect_from binds to a local address before (port 0:
+ * any).  A path that begins with '@' is an abstract one.
  *     struct ls_stream *ls_connect(const char *host, int port, ls_ns deadline);
  *     struct ls_stream *ls_connect_from(const char *local_host, int local_port, const char *host, int port,
  *                                       ls_ns deadline);
@@ -46,7 +46,7 @@ struct ls_tls;
 #define ls_connect_from(local_host, local_port, host, port, deadline) \
     ls_connect_at(LS_SITE(__func__), (local_host), (local_port), (host), (port), (deadline))
 #define ls_connect_unix(path, deadline) ls_connect_unix_at(LS_SITE(__func__), (path), (deadline))
-/* A stream over a connected socket, a pipe or a terminal, which is the stream's from now on.  name: NULL: after its peer.
+/* A stream over a connected socket, a pipe or a terminal, which is the stream's from now on.  name NULL: its peer's.
  *     struct ls_stream *ls_stream_from_fd(int fd, const char *name); */
 #define ls_stream_from_fd(fd, name) ls_stream_from_fd_at(LS_SITE(__func__), (fd), (name))
 
@@ -70,8 +70,8 @@ struct ls_tls;
 int ls_stream_at_eof(struct ls_stream *s);      /* 1: the end came, and all before it was read */
 size_t ls_stream_buffered(struct ls_stream *s); /* bytes that came and were not read */
 
-/* Writes all n bytes; never waits.  0; -1: nothing was taken: ENOMEM, EPIPE (after ls_stream_write_eof), or what is wrong
- * with the connection (EPIPE, ECONNRESET; it may be told by a later call).  writef is printf's. */
+/* Writes all n bytes; never waits.  0; -1: nothing was taken: ENOMEM, EPIPE (after ls_stream_write_eof), or what is
+ * wrong with the connection (EPIPE, ECONNRESET; it may be told by a later call).  writef is printf's. */
 int ls_stream_write(struct ls_stream *s, const void *buf, size_t n);
 int ls_stream_writev(struct ls_stream *s, const struct iovec *iov, int count);
 int ls_stream_writef(struct ls_stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -90,7 +90,7 @@ int ls_stream_write_eof(struct ls_stream *s);
 size_t ls_stream_unsent(struct ls_stream *s); /* bytes that were written and the kernel has not taken */
 
 /* Sends what is left and closes; the handle is spent whatever it returns, but for EBUSY (somebody else closes it) and
- * misuse.  -1: not everything went out.  Who reads or drains gets EBADF.  ls_stream_abort sends nothing and never waits.
+ * misuse.  -1: not everything went out.  Who reads or drains gets EBADF.  ls_stream_abort sends nothing, never waits.
  *     int ls_stream_close(struct ls_stream *s, ls_ns deadline); */
 #define ls_stream_close(s, deadline) ls_stream_close_at(LS_SITE(__func__), (s), (deadline))
 int ls_stream_abort(struct ls_stream *s);
@@ -120,10 +120,10 @@ struct ls_server_stats {
     uint64_t accept_errors;    /* out of fds or memory: it pauses, and goes on when there are some again */
 };
 
-/* Listens and accepts until it is closed.  host: NULL: every interface; a name may have several addresses, all are
+/* Listens and accepts until it is closed.  host NULL: every interface; a name may have several addresses, all are
  * served (a name is looked up on a thread, and the task waits for it).  Port 0: any, see ls_server_port.  ls_serve_unix
- * replaces a dead socket at the path, and removes its own when it ends.  ls_serve_fd takes a socket that listens already.
- * NULL and errno when it cannot listen.  opts may be NULL.
+ * replaces a dead socket at the path, and removes its own when it ends.  ls_serve_fd takes a socket that listens
+ * already.  NULL and errno when it cannot listen.  opts may be NULL.
  *     struct ls_server *ls_serve(const char *host, int port, ls_client_fn *fn, void *arg,
  *                                const struct ls_serve_opts *opts);
  *     struct ls_server *ls_serve_unix(const char *path, ls_client_fn *fn, void *arg, const struct ls_serve_opts *opts);
@@ -142,10 +142,10 @@ int ls_server_stats(struct ls_server *server, struct ls_server_stats *ret_stats)
  *     int ls_server_close(struct ls_server *server, ls_ns deadline); */
 #define ls_server_close(server, deadline) ls_server_close_at(LS_SITE(__func__), (server), (deadline))
 
-/* TLS, by OpenSSL: link with -lssl -lcrypto (a program that calls none of these needs no OpenSSL; ENOSYS when the library
- * was built without it).  Handshakes compute on the loop: about 1 ms for a server with an RSA 2048 key, 0.1 to 0.2 ms with
- * an elliptic one; the trace shows them.  ls_tls_new reads files: make one context at the start and use it for all
- * connections.  What OpenSSL finds wrong is in ls_error_text(). */
+/* TLS, by OpenSSL: link with -lssl -lcrypto (a program that calls none of these needs no OpenSSL; ENOSYS when the
+ * library was built without it).  A handshake computes on the loop: a server's took 0.9 ms with an RSA 2048 key and
+ * 0.5 ms with a P-256 one (Zen 4); the trace shows it.  ls_tls_new reads files: make one context at the start and use it
+ * for all connections.  What OpenSSL finds wrong is in ls_error_text(). */
 struct ls_tls_opts {
     int server;              /* 1: this side is the server, and needs a certificate */
     const char *certificate; /* PEM file: own chain */
@@ -155,26 +155,27 @@ struct ls_tls_opts {
     int insecure;            /* 1: a client that checks neither certificate nor name */
     const char *const *alpn; /* protocols, best first, NULL at the end; NULL: none */
 };
-struct ls_tls *ls_tls_new(const struct ls_tls_opts *opts); /* NULL and errno: ENOENT ..., EINVAL: not a certificate or key */
-int ls_tls_free(struct ls_tls *tls);                       /* streams that use it go on */
-/* Speaks TLS on s from here on (asyncio's start_tls): what is buffered for sending goes out in the clear before.  host: a
- * client's: whose certificate it must be (NULL only with insecure).  -1: EPROTO: the handshake failed; the stream is of
- * no more use, but to be closed.  Afterwards an end without the peer's close_notify is an error, not an end: a read fails
- * with ECONNABORTED, so that nobody can cut a message short unseen.  ls_stream_close says goodbye and does not wait for
- * the peer's.
+/* NULL and errno: ENOENT and the like; EINVAL: not a certificate, or not its key. */
+struct ls_tls *ls_tls_new(const struct ls_tls_opts *opts);
+int ls_tls_free(struct ls_tls *tls); /* streams that use it go on */
+/* Speaks TLS on s from here on (asyncio's start_tls): what was written before goes out in the clear.  host, of a
+ * client: whose certificate it must be (NULL only with insecure).  EPROTO: the handshake failed.  After a -1 the stream
+ * is of no use but to be closed.  From now on an end without the peer's close_notify is an error and no end: a read
+ * fails with ECONNABORTED, so that nobody can cut a message short unseen.  ls_stream_close says goodbye, and does not
+ * wait for the peer's.
  *     int ls_stream_tls(struct ls_stream *s, struct ls_tls *tls, const char *host, ls_ns deadline); */
 #define ls_stream_tls(s, tls, host, deadline) ls_stream_tls_at(LS_SITE(__func__), (s), (tls), (host), (deadline))
 const char *ls_stream_alpn(struct ls_stream *s); /* the protocol that was agreed on; NULL: none */
 
 /* Private part: what the macros call. */
-struct ls_stream *ls_connect_at(struct ls_site *site, const char *local_host, int local_port, const char *host, int port,
-                                ls_ns deadline);
+struct ls_stream *ls_connect_at(struct ls_site *site, const char *local_host, int local_port, const char *host,
+                                int port, ls_ns deadline);
 struct ls_stream *ls_connect_unix_at(struct ls_site *site, const char *path, ls_ns deadline);
 struct ls_stream *ls_stream_from_fd_at(struct ls_site *site, int fd, const char *name);
 ssize_t ls_stream_read_at(struct ls_site *site, struct ls_stream *s, void *buf, size_t n, ls_ns deadline);
 ssize_t ls_stream_read_exactly_at(struct ls_site *site, struct ls_stream *s, void *buf, size_t n, ls_ns deadline);
-ssize_t ls_stream_read_until_at(struct ls_site *site, struct ls_stream *s, const char *separator, char *buf, size_t size,
-                                ls_ns deadline);
+ssize_t ls_stream_read_until_at(struct ls_site *site, struct ls_stream *s, const char *separator, char *buf,
+                                size_t size, ls_ns deadline);
 ssize_t ls_stream_readline_at(struct ls_site *site, struct ls_stream *s, char *buf, size_t size, ls_ns deadline);
 int ls_stream_drain_at(struct ls_site *site, struct ls_stream *s, ls_ns deadline);
 int ls_stream_flush_at(struct ls_site *site, struct ls_stream *s, ls_ns deadline);
