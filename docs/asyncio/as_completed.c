@@ -3,7 +3,7 @@
 #include <loopscope/runtime.h>
 #include <stdio.h>
 
-static const int delay[] = { 0, 30, 10, 20 };
+static const int delay[] = { 0, 60, 20, 40 };
 
 static intptr_t fetch(void *i)
 {

@@ -7,7 +7,7 @@ async def fetch(i, delay):
 
 
 async def main():
-    for next_done in asyncio.as_completed([fetch(1, 0.03), fetch(2, 0.01), fetch(3, 0.02)]):
+    for next_done in asyncio.as_completed([fetch(1, 0.06), fetch(2, 0.02), fetch(3, 0.04)]):
         print(await next_done)
 
 

@@ -8,7 +8,7 @@ async def fetch(i, delay):
 
 
 async def main():
-    print(await asyncio.gather(fetch(1, 0.03), fetch(2, 0.01), fetch(3, 0.02)))
+    print(await asyncio.gather(fetch(1, 0.06), fetch(2, 0.02), fetch(3, 0.04)))
 
 
 asyncio.run(main())

@@ -5,15 +5,12 @@
 
 static struct ls_chan *news, *mail;
 
-static intptr_t post(void *text)
+static intptr_t sender(void *arg)
 {
+    const char *letter = "a letter", *headline = "a headline";
+    ls_chan_send(mail, &letter, LS_NEVER);
     ls_sleep(10 * LS_MS);
-    return ls_chan_send(mail, &text, LS_NEVER);
-}
-static intptr_t print(void *text)
-{
-    ls_sleep(20 * LS_MS);
-    return ls_chan_send(news, &text, LS_NEVER);
+    return ls_chan_send(news, &headline, LS_NEVER) + (intptr_t)arg;
 }
 static intptr_t app(void *arg)
 {
@@ -21,14 +18,14 @@ static intptr_t app(void *arg)
     static const char *const names[] = { "news", "mail" };
     news = ls_chan_new("news", sizeof(char *), 0);
     mail = ls_chan_new("mail", sizeof(char *), 0);
-    struct ls_task *senders[] = { ls_spawn(post, "a letter", NULL), ls_spawn(print, "a headline", NULL) };
+    struct ls_task *t = ls_spawn(sender, NULL, NULL);
     for (int n = 0; n < 2; n++) {
         char *text[2];
         struct ls_case cases[] = { ls_case_recv(news, &text[0]), ls_case_recv(mail, &text[1]) };
         int i = ls_select(cases, 2, LS_NEVER);
         printf("%s - %s\n", names[i], text[i]);
     }
-    return ls_gather(senders, 2, NULL, LS_NEVER);
+    return ls_await(t, NULL, LS_NEVER);
 }
 int main(void)
 {

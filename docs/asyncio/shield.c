@@ -19,7 +19,7 @@ static intptr_t app(void *arg)
 {
     struct ls_task *task = ls_spawn(save, arg, NULL);
     struct ls_task *c = ls_spawn(caller, task, NULL);
-    ls_sleep(LS_MS);
+    ls_yield();
     ls_cancel(c, NULL);
     ls_await(c, NULL, LS_NEVER);
     return ls_await(task, NULL, LS_NEVER); /* the shield did not take the handle */

@@ -16,7 +16,7 @@ async def caller(task):
 async def main():
     task = asyncio.create_task(save())
     c = asyncio.create_task(caller(task))
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
     c.cancel()
     await c
     await task
