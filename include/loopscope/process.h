@@ -72,10 +72,10 @@ int ls_process_close(struct ls_process *process, int which); /* of stdin: the ch
 
 /* Waits for one of the signals of set; *ret_info says which, who sent it and with what value (may be NULL).  Returns
  * its number, -1 with errno.  Tasks may wait for different sets at once; a signal that several wait for goes to the
- * first. The signals are blocked in this thread from the first wait for them until the loop ends: so none that comes
- * between two waits is lost, and a handler of it runs no more.  A signal to the process goes to any thread that does
- * not block it: block it (pthread_sigmask) before other threads are started, or in all of them.  ls_pool threads block
- * all, children none.  EINVAL: the set is empty, or has a signal that cannot be blocked (SIGKILL, SIGSTOP).
+ * first.  The signals are blocked in this thread from the first wait for them until the loop ends: so none that comes
+ * between two waits is lost (one that is pending then takes its course), and a handler of it runs no more.  A signal to
+ * the process goes to any thread that does not block it: block it (pthread_sigmask) before other threads are started,
+ * or in all of them.  ls_pool threads block all, children none.  EINVAL: the set is empty, or has a signal that cannot be blocked (SIGKILL, SIGSTOP).
  *     int ls_signal_await(const sigset_t *set, siginfo_t *ret_info, ls_ns deadline); */
 #define ls_signal_await(set, ret_info, deadline) ls_signal_await_at(LS_SITE(__func__), (set), (ret_info), (deadline))
 
