@@ -165,7 +165,7 @@ void lsrt_task_cancel_all(struct loop *l)
         struct task *t = lsrt_task_at(l, i);
         if (t->state != TASK_READY && t->state != TASK_PARKED)
             continue;
-        if (l->debug)
+        if (l->debug && !t->cancels) /* else it is about to end */
             lsrt_debug_cancelled(l, t);
         add_one(&t->cancels);
         cancel_here(l, t, "the loop is closing");

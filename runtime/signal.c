@@ -85,6 +85,7 @@ static struct signals *signals_of(struct loop *l, struct ls_site *site)
     if (!s)
         return NULL;
     l->signals = s;
+    s->object.own = true;
     sigemptyset(&s->seen);
     sigemptyset(&s->blocked);
     s->fd = signalfd(-1, &s->seen, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -31,7 +31,9 @@ static intptr_t app(void *arg)
     stock = 2;
     ls_cond_notify_all(cond);
     ls_lock_release(lock);
-    return ls_gather(t, 2, NULL, LS_NEVER);
+    ls_gather(t, 2, NULL, LS_NEVER);
+    ls_cond_free(cond);
+    return ls_lock_free(lock);
 }
 int main(void)
 {

@@ -22,7 +22,8 @@ static intptr_t app(void *arg)
         ls_queue_put(queue, &n, LS_NEVER);
     ls_queue_join(queue, LS_NEVER);
     printf("all is done, %zd left\n", ls_queue_size(queue));
-    return ls_reap(&w, 1, "no more work", LS_NEVER);
+    ls_reap(&w, 1, "no more work", LS_NEVER);
+    return ls_queue_free(queue);
 }
 int main(void)
 {

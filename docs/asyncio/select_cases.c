@@ -25,7 +25,9 @@ static intptr_t app(void *arg)
         int i = ls_select(cases, 2, LS_NEVER);
         printf("%s - %s\n", names[i], text[i]);
     }
-    return ls_await(t, NULL, LS_NEVER);
+    ls_await(t, NULL, LS_NEVER);
+    ls_chan_free(news);
+    return ls_chan_free(mail);
 }
 int main(void)
 {

@@ -28,7 +28,9 @@ static intptr_t app(void *arg)
     ls_stream_readline(s, line, sizeof line, LS_NEVER);
     printf("%s", line);
     ls_stream_close(s, LS_NEVER);
-    return ls_server_close(server, LS_NEVER);
+    ls_server_close(server, LS_NEVER);
+    ls_tls_free(client_tls);
+    return ls_tls_free(server_tls);
 }
 int main(void)
 {

@@ -28,24 +28,30 @@ def certificate(folder):
     return path
 
 
-def output(argv, env):
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=30)
-    return p.stdout.decode() if p.returncode == 0 else f"status {p.returncode}: {p.stdout.decode()}{p.stderr.decode()}"
+def output(argv, env, quiet=False):
+    """What it prints; with what it says on stderr when it fails, or is to be quiet."""
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=60)
+    said = p.stdout.decode()
+    if p.returncode or quiet:
+        said += p.stderr.decode()
+    return f"status {p.returncode}: {said}" if p.returncode else said
 
 
 def differs(name, env):
-    """None, or what is wrong with the pair."""
+    """None, or what is wrong with the pair.  LOOPSCOPE_DEBUG=1 has nothing to say of a program that makes no mistake."""
     python = f"docs/asyncio/{name}.py"
     needs = re.match(r"# needs Python (\d+)\.(\d+)", open(python).read())
     if needs and sys.version_info < (int(needs[1]), int(needs[2])):
         expected = open(f"docs/asyncio/{name}.out").read()
     else:
         expected = output([sys.executable, python], env)
-    got = output([f"{B}/docs/asyncio/{name}"], env)
+    debug = {**env, "LOOPSCOPE_DEBUG": "1", "LOOPSCOPE_DEBUG_SLOW": "60s"}
+    got = output([f"{B}/docs/asyncio/{name}"], debug, quiet=name not in MISTAKEN)
     if got != expected or not expected or expected.startswith("status"):
         return f"{name}: Python prints\n{expected}and C prints\n{got}"
 
 
+MISTAKEN = ("debug", "semaphore")  # those that show what a mistake leads to
 check(subprocess.run(["scripts/asyncio-doc", "--check"]).returncode == 0, "docs/asyncio.md is out of date")
 names = [os.path.basename(p)[:-2] for p in sorted(glob.glob("docs/asyncio/*.c"))]
 with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(4) as pool:
