@@ -46,6 +46,21 @@ int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *
 int lsrt_fd_watch(struct loop *l, int fd, struct fd_watch *w);
 void lsrt_fd_unwatch(struct loop *l, int fd, struct fd_watch *w); /* nothing when it does not sit there */
 
+/* Before a call that may wait but finds its fd ready each time: now and then the others have their turn all the same.
+ * 0 or errno (ECANCELED). */
+#define IO_CALLS 128
+static inline int lsrt_give_way(struct loop *l, struct ls_site *site)
+{
+    if (l->io_step != l->dispatched) { /* another task, or this one after a wait */
+        l->io_step = l->dispatched;
+        l->io_calls = 0;
+    }
+    if (++l->io_calls < IO_CALLS)
+        return 0;
+    l->io_calls = 0;
+    return ls_yield_at(site) ? errno : 0;
+}
+
 /* One call on an fd: try, wait, try again.  `try` is the call itself, made so that it does not block. */
 struct io {
     struct ls_site *site;

@@ -12,6 +12,15 @@
 
 #include "fd.h"
 
+/* A call of the program's. */
+static ssize_t io_call(struct loop *l, struct io *io)
+{
+    if (!l)
+        return -1;
+    int error = lsrt_give_way(l, io->site);
+    return error ? lsrt_result(error) : lsrt_io(l, io);
+}
+
 static bool seat_taken(const struct fd_state *f, int events)
 {
     return (events & FD_IN && f->reader) || (events & POLLOUT && (f->writer || f->watch));
@@ -181,7 +190,7 @@ ssize_t ls_read_at(struct ls_site *site, int fd, void *buf, size_t n, ls_ns dead
     struct loop *l = lsrt_inside("ls_read");
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .buf = buf, .n = n };
     io.try = lsrt_try_read;
-    return l ? lsrt_io(l, &io) : -1;
+    return io_call(l, &io);
 }
 
 ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_ns deadline)
@@ -191,8 +200,11 @@ ssize_t ls_write_at(struct ls_site *site, int fd, const void *buf, size_t n, ls_
     io.buf = (void *)(uintptr_t)buf;
     io.try = lsrt_try_write;
     size_t done = 0;
+    int error = l ? lsrt_give_way(l, site) : EPERM; /* not between its pieces: they stay together */
+    if (error)
+        return lsrt_result(error);
     do {
-        ssize_t r = l ? lsrt_io(l, &io) : -1;
+        ssize_t r = lsrt_io(l, &io);
         if (r < 0)
             return done ? (ssize_t)done : -1;
         done += (size_t)r;
@@ -209,7 +221,7 @@ ssize_t ls_readv_at(struct ls_site *site, int fd, const struct iovec *iov, int c
         return lsrt_misuse(EINVAL, "ls_readv: %d pieces", count);
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .try = try_readv, .msg = &msg };
-    return l ? lsrt_io(l, &io) : -1;
+    return io_call(l, &io);
 }
 
 ssize_t ls_writev_at(struct ls_site *site, int fd, const struct iovec *iov, int count, ls_ns deadline)
@@ -224,7 +236,9 @@ ssize_t ls_writev_at(struct ls_site *site, int fd, const struct iovec *iov, int 
     struct msghdr msg = { .msg_iov = some };
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLOUT, .try = try_writev, .msg = &msg };
     size_t done = 0, skip = 0; /* skip: of the first piece went out already */
-    int i = 0;
+    int i = 0, error = lsrt_give_way(l, site);
+    if (error)
+        return lsrt_result(error);
     for (;;) {
         while (i < count && iov[i].iov_len == skip) {
             i++;
@@ -251,7 +265,7 @@ int ls_accept_at(struct ls_site *site, int fd, struct sockaddr *addr, socklen_t 
     struct loop *l = lsrt_inside("ls_accept");
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .addr = addr, .len = len };
     io.try = try_accept;
-    int new = l ? (int)lsrt_io(l, &io) : -1;
+    int new = (int)io_call(l, &io);
     if (new >= 0)
         lsrt_fd_gone(l, new); /* the kernel gave us the number: what we knew was of its former file */
     return new;
@@ -262,7 +276,7 @@ ssize_t ls_recvmsg_at(struct ls_site *site, int fd, struct msghdr *msg, int flag
     struct loop *l = lsrt_inside("ls_recvmsg");
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLIN, .msg = msg, .flags = flags };
     io.try = try_recvmsg;
-    return l ? lsrt_io(l, &io) : -1;
+    return io_call(l, &io);
 }
 
 ssize_t ls_sendmsg_at(struct ls_site *site, int fd, const struct msghdr *msg, int flags, ls_ns deadline)
@@ -271,7 +285,7 @@ ssize_t ls_sendmsg_at(struct ls_site *site, int fd, const struct msghdr *msg, in
     struct io io = { .site = site, .deadline = deadline, .fd = fd, .events = POLLOUT, .flags = flags };
     io.msg = (struct msghdr *)(uintptr_t)msg;
     io.try = try_sendmsg;
-    return l ? lsrt_io(l, &io) : -1;
+    return io_call(l, &io);
 }
 
 ssize_t ls_recvfrom_at(struct ls_site *site, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,

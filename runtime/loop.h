@@ -156,6 +156,7 @@ struct loop {
     bool no_pwait2;       /* the kernel lacks epoll_pwait2 */
     struct fd_state *fds; /* by number, fd.c */
     size_t fd_count;
+    unsigned io_step, io_calls; /* calls on fds that did not wait since a task began to run; fd.h */
     int doubt; /* first of the fds whose registration is to be checked, -1 none; fd.c */
     ls_ns doubt_due;
     struct inbox *inbox;          /* made when first needed, inbox.c */

@@ -92,8 +92,9 @@ static intptr_t client_main(void *arg)
     struct ls_stream *handle = lsrt_object_handle(l, c->stream);
     intptr_t result = c->server->fn(handle, c->server->arg);
     int error = errno;
+    bool hurry = c->server->closing && l->current->cancels;
     if (!c->stream->closed && !c->stream->closing)
-        ls_stream_close_at(c->server->object.site, handle, ls_after(LINGER));
+        ls_stream_close_at(c->server->object.site, handle, hurry ? 0 : ls_after(LINGER));
     errno = error;
     return result;
 }

@@ -24,6 +24,9 @@ void lsrt_stream_exit(struct loop *l, struct stream *s)
 /* The fd's own next bytes, to buf; 0: the end, -1 and errno. */
 static ssize_t receive(struct loop *l, struct stream *s, void *buf, size_t n, struct ls_site *site, ls_ns deadline)
 {
+    int error = lsrt_give_way(l, site);
+    if (error)
+        return lsrt_result(error);
     lsrt_stream_tell(s);
     struct io io = { .site = site, .deadline = deadline, .fd = s->fd, .events = POLLIN, .buf = buf, .n = n };
     io.try = lsrt_try_read;

@@ -176,7 +176,9 @@ int ls_stream_drain_at(struct ls_site *site, struct ls_stream *handle, ls_ns dea
     struct stream *s = lsrt_stream_of(handle, true, "ls_stream_drain", &l);
     if (!s)
         return -1;
-    size_t level = buffer_len(&s->out) > s->high ? s->low : (size_t)-1;
+    if (buffer_len(&s->out) <= s->high)
+        return lsrt_result(s->write_error ? s->write_error : lsrt_give_way(l, site));
+    size_t level = s->low;
     return lsrt_result(lsrt_stream_wait_sent(l, s, level, site, deadline));
 }
 

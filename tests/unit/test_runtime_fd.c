@@ -177,6 +177,34 @@ static intptr_t taken(void *arg)
 }
 TEST(a_woken_reader_does_not_read_another_file, taken)
 
+/* One that never has to wait leaves the others their turns. */
+static intptr_t counts(void *arg)
+{
+    while (!ls_yield())
+        ++*(int *)arg;
+    return 0;
+}
+static intptr_t greedy(void *arg)
+{
+    (void)arg;
+    int turns = 0, zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
+    char buf[8];
+    struct ls_task *t = ls_spawn(counts, &turns, NULL);
+    for (int i = 0; i < 1000; i++)
+        CHECK(ls_read(zero, buf, sizeof buf, LS_NEVER) == 8);
+    CHECK(turns >= 5);
+    for (int i = turns = 0; i < 1000; i++)
+        CHECK(ls_write(null, buf, sizeof buf, LS_NEVER) == 8);
+    CHECK(turns >= 5 && !ls_cancel(t, NULL) && !ls_await(t, NULL, LS_NEVER));
+    CHECK(!ls_cancel(ls_self(), NULL)); /* and may be cancelled */
+    int i = 0;
+    while (i < 1000 && ls_read(zero, buf, sizeof buf, LS_NEVER) == 8)
+        i++;
+    CHECK(i < 1000 && errno == ECANCELED);
+    return ls_close(zero) | ls_close(null);
+}
+TEST(one_that_never_waits_gives_way, greedy)
+
 static intptr_t urgent(void *arg)
 {
     (void)arg;
