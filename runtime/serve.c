@@ -333,7 +333,7 @@ int ls_server_port(struct ls_server *handle)
     return v ? v->port : -1;
 }
 
-int ls_server_stats(struct ls_server *handle, struct ls_server_stats *ret_stats)
+int ls_server_stats(struct ls_server *handle, struct ls_serve_stats *ret_stats)
 {
     struct loop *l;
     struct server *v = server_of(handle, false, "ls_server_stats", &l);

@@ -39,7 +39,7 @@ struct server {
     dev_t dev;
     ino_t ino; /* of the socket that we made there */
     struct client *clients;
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     struct waitq room;    /* listeners: too many clients */
     struct waitq closers; /* until clients end */
     struct waitq waiters; /* ls_server_wait */

@@ -32,7 +32,7 @@ struct args {
 static intptr_t app(void *arg)
 {
     struct args *a = arg;
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     struct ls_sem *gone = ls_sem_new("clients gone", 0, 0);
     struct ls_server *server = ls_serve("127.0.0.1", a->port, echo, gone, NULL);
     if (!gone || !server) {

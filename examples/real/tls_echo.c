@@ -48,7 +48,7 @@ static intptr_t app(void *arg)
         .gone = ls_sem_new("clients gone", 0, 0),
     };
     struct ls_server *server = service.tls ? ls_serve("127.0.0.1", atoi(argv[1]), echo, &service, NULL) : NULL;
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     if (!server) {
         perror("tls_echo");
         return 1;

@@ -114,7 +114,7 @@ struct ls_serve_opts {
     unsigned clients_max;    /* at a time, the next ones wait in the backlog; 0: no limit */
     size_t limit, high, low; /* of each stream; 0: the defaults */
 };
-struct ls_server_stats {
+struct ls_serve_stats {
     uint64_t accepted, failed; /* clients so far; those of them that returned -1 */
     unsigned clients;          /* now */
     uint64_t accept_errors;    /* out of fds or memory: it pauses, and goes on when there are some again */
@@ -132,7 +132,7 @@ struct ls_server_stats {
 #define ls_serve_unix(path, fn, arg, ...)  ls_serve_unix_at(LS_SITE(#fn), (path), (fn), (arg), __VA_ARGS__)
 #define ls_serve_fd(fd, fn, arg, ...)      ls_serve_fd_at(LS_SITE(#fn), (fd), (fn), (arg), __VA_ARGS__)
 int ls_server_port(struct ls_server *server); /* 0 for a Unix socket */
-int ls_server_stats(struct ls_server *server, struct ls_server_stats *ret_stats);
+int ls_server_stats(struct ls_server *server, struct ls_serve_stats *ret_stats);
 /* Waits until somebody has closed the server and its clients are over.  EDEADLK: this task is one of them.
  *     int ls_server_wait(struct ls_server *server, ls_ns deadline); */
 #define ls_server_wait(server, deadline) ls_server_wait_at(LS_SITE(__func__), (server), (deadline))

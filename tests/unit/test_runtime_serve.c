@@ -67,7 +67,7 @@ static intptr_t many(void *arg)
         if (out[i])
             return out[i];
     CHECK(!strncmp(seen, "client 127.0.0.1:", 17) && atoi(seen + 17) > 0);
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     CHECK(!ls_server_stats(v, &stats) && stats.accepted == 30 && !stats.failed && !stats.accept_errors);
     CHECK(!ls_server_close(v, SOON) && ls_server_close(v, SOON) == -1 && errno == EINVAL);
     CHECK(!ls_connect("127.0.0.1", port, SOON) && errno == ECONNREFUSED);
@@ -171,7 +171,7 @@ static intptr_t failing(void *arg)
     struct ls_stream *s = ls_connect("127.0.0.1", ls_server_port(v), SOON);
     char line[16];
     CHECK(s && ls_stream_readline(s, line, sizeof line, SOON) == 3 && ls_stream_read(s, line, 1, SOON) == 0);
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     for (int i = 0; i < 100 && !ls_server_stats(v, &stats) && stats.clients; i++)
         ls_sleep(LS_MS);
     CHECK(stats.failed == 1 && stats.accepted == 1 && !stats.clients && !ls_stream_close(s, SOON));
@@ -197,7 +197,7 @@ static intptr_t full(void *arg)
     while (n < 64 && (filler[n] = dup(fd)) >= 0) /* the gaps below */
         n++;
     CHECK(!ls_connect_fd(fd, (struct sockaddr *)&a, sizeof a, SOON)); /* into the backlog */
-    struct ls_server_stats stats = { 0 };
+    struct ls_serve_stats stats = { 0 };
     for (int i = 0; i < 200 && !stats.accept_errors; i++)
         CHECK(!ls_sleep(LS_MS) && !ls_server_stats(v, &stats));
     CHECK(stats.accept_errors && !stats.accepted);
@@ -219,7 +219,7 @@ static intptr_t few(void *arg)
     struct ls_server *v = ls_serve("127.0.0.1", 0, echo, NULL, &(struct ls_serve_opts){ .clients_max = 2 });
     struct ls_stream *s[3];
     char line[16];
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     for (int i = 0; i < 3; i++)
         CHECK((s[i] = ls_connect("127.0.0.1", ls_server_port(v), SOON)) && !ls_stream_write(s[i], "x\n", 2));
     CHECK(ls_stream_readline(s[0], line, sizeof line, SOON) == 2);

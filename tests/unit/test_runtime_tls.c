@@ -132,7 +132,7 @@ static intptr_t talk(void *arg)
         CHECK(!ls_await(t, NULL, SOON) && ls_stream_read(s, line, 1, SOON) == 0 && ls_stream_at_eof(s));
         CHECK(!ls_stream_close(s, SOON));
     }
-    struct ls_server_stats stats;
+    struct ls_serve_stats stats;
     CHECK(!ls_server_close(v, SOON) && !ls_tls_free(st) && !ls_tls_free(ct) && ls_tls_free(ct) == -1);
     CHECK(ls_server_stats(v, &stats) == -1);
     return 0;
