@@ -6,17 +6,47 @@
 #include "loop.h"
 #include "many.h"
 
-static int await(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline, bool through,
-                 const char *call)
+/* The usual await, of a task that is about to run and that nobody else waits for: the gate in one piece. */
+static inline int await_plain(struct loop *l, struct task *t, struct ls_site *site, ls_ns deadline, bool through)
+{
+    struct task *self = l->current;
+    struct waiter w = { .link = &t->waiters, .target = t };
+    struct gate g = { .task = self, .member = &w, .n = 1, .left = 1, .through = through, .exclusive = true };
+    w.gate = &g;
+    t->waiters = &w;
+    t->awaiters++;
+    self->gate = &g;
+    int code = lsrt_park(l, LS_WHY_TASK, on_task(t), site, deadline);
+    self->gate = NULL;
+    if (LSRT_UNLIKELY(g.cancelled && code != ECANCELED)) {
+        self->told++;
+        code = ECANCELED;
+    }
+    if (LSRT_LIKELY(!w.link))
+        t->awaiters--;
+    else
+        lsrt_gate_unlink(&g);
+    return code;
+}
+
+static inline int await(struct ls_site *site, struct ls_task *task, intptr_t *ret_result, ls_ns deadline, bool through,
+                        const char *call)
 {
     struct loop *l = lsrt_inside(call);
-    struct waiter w;
-    struct gate g = { .member = &w, .left = 1, .through = through, .exclusive = true };
-    if (!l || lsrt_gate_link(l, &g, &task, 1, call))
+    struct task *t = l ? lsrt_task_of(l, task, call) : NULL;
+    int code;
+    if (!t)
         return -1;
-    struct task *t = w.target;
-    int code = lsrt_gate_park(l, &g, NULL, site, deadline);
-    lsrt_gate_unlink(&g);
+    if (LSRT_LIKELY(t->state == TASK_READY && !t->waiters && t->awaiters + t->lent < t->refs && !l->current->cancel))
+        code = await_plain(l, t, site, deadline, through);
+    else {
+        struct waiter w;
+        struct gate g = { .member = &w, .left = 1, .through = through, .exclusive = true };
+        if (lsrt_gate_link(l, &g, &task, 1, call))
+            return -1;
+        code = lsrt_gate_park(l, &g, NULL, site, deadline);
+        lsrt_gate_unlink(&g);
+    }
     if (code)
         return lsrt_result(code);
     int error = t->error;

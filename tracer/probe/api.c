@@ -124,7 +124,13 @@ void ls_probe_poll_exit(int ready, int asked, int64_t timeout_ns)
 
 uint32_t ls_probe_task_new(uint32_t parent, struct ls_site *site, const char *name)
 {
-    return ls_probe_task_waiting(parent, site, name, LS_WHY_SPAWN, 0);
+    struct probe_self *s = &probe_self;
+    uint64_t at = site && !name ? __atomic_load_n(&site->id, __ATOMIC_RELAXED) : 0;
+    if (unlikely(!at || !ring_fast(s)))
+        return ls_probe_task_waiting(parent, site, name, LS_WHY_SPAWN, 0);
+    uint32_t id = probe_id();
+    ring_emit_fast(s, EVENT_HEAD(EV_TASK_NEW, LS_WHY_SPAWN, 0, id), parent | at << 32, 0);
+    return id;
 }
 
 uint32_t ls_probe_task_waiting(uint32_t parent, struct ls_site *site, const char *name, enum ls_why why,

@@ -97,8 +97,13 @@ PROBE_HIDDEN void probe_shrink(uint32_t spare, uint64_t bytes);
 PROBE_HIDDEN void probe_leaving(bool leaving);
 PROBE_HIDDEN void probe_declare(void);  /* PR_SET_PTRACER; not inherited, so at once in a child of fork */
 PROBE_HIDDEN void probe_attached(void); /* one more in arena->processes */
-PROBE_HIDDEN uint32_t probe_id(void);
+PROBE_HIDDEN uint32_t probe_more_ids(void);
 PROBE_HIDDEN void probe_key(void);
+static inline uint32_t probe_id(void)
+{
+    struct probe_self *s = &probe_self;
+    return likely(s->next_id != s->end_id) ? s->next_id++ : probe_more_ids();
+}
 /* start.c.  Starts the recorder for LOOPSCOPE_RECORD and puts its session into the environment. */
 PROBE_HIDDEN const char *probe_start_recorder(const char *file);
 

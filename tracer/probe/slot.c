@@ -208,13 +208,11 @@ void probe_kind(enum ls_loop_kind kind, const char *name, ticks_t now)
                    name ? (uint32_t)strnlen(name, EV_TEXT_MAX) : 0);
 }
 
-uint32_t probe_id(void)
+uint32_t probe_more_ids(void)
 {
     struct probe_self *s = &probe_self;
-    if (s->next_id == s->end_id) {
-        s->next_id = atomic_fetch_add_explicit(&probe_process.arena->next_id, 64, memory_order_relaxed);
-        s->end_id = s->next_id + 64;
-    }
+    s->next_id = atomic_fetch_add_explicit(&probe_process.arena->next_id, 64, memory_order_relaxed);
+    s->end_id = s->next_id + 64;
     return s->next_id++;
 }
 
