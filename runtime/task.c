@@ -117,6 +117,7 @@ struct task *lsrt_task_new(struct loop *l, struct ls_site *site, ls_fn *fn, void
         return NULL;
     }
     be_born(t);
+    t->next = t->group_next = NULL;
     t->stack = NULL;
     t->fn = fn;
     t->arg = arg;
