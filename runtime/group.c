@@ -135,15 +135,16 @@ struct ls_task *ls_group_spawn_at(struct ls_site *site, struct ls_group *group, 
         return NULL;
     t->lent = 1; /* its one reference is the group's */
     t->group = g;
+    t->group_next = NULL;
     t->group_link = g->end;
     *g->end = t;
     g->end = &t->group_next;
     g->count++;
     bool turn = has_room(g) && !g->queue;
     if (ls_probe_on())
-        t->probe_id =
-            turn ? ls_probe_task_new(t->parent, site, lsrt_task_probe_name(t))
-                 : ls_probe_task_waiting(t->parent, site, lsrt_task_probe_name(t), LS_WHY_GROUP, lsrt_object_probe_id(&g->object));
+        t->probe_id = turn ? ls_probe_task_new(t->parent, site, lsrt_task_probe_name(t))
+                           : ls_probe_task_waiting(t->parent, site, lsrt_task_probe_name(t), LS_WHY_GROUP,
+                                                   lsrt_object_probe_id(&g->object));
     if (ls_probe_on() && g->closing)
         tell_member(g, t);
     if (turn) {
@@ -155,6 +156,7 @@ struct ls_task *ls_group_spawn_at(struct ls_site *site, struct ls_group *group, 
         t->on = on_object(&g->object);
         t->since = l->tick;
         t->at = site;
+        t->next = NULL;
         *g->queue_end = t;
         g->queue_end = &t->next;
     }

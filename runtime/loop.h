@@ -131,7 +131,7 @@ struct loop {
     uint32_t live;    /* tasks that are not over */
     uint64_t ends;    /* tasks that are, ever */
     uint32_t cancel_pass; /* gate.h */
-    struct scope *scopes; /* open timeouts of all tasks; timeout.c */
+    struct scope *scopes, *free_scopes; /* open timeouts of all tasks; timeout.c */
     struct done_call *done_calls, **done_end; /* of tasks that are over: due now; done.c */
     uint32_t outside; /* tasks that something outside may wake: an fd, a thread; see WHY_OUTSIDE in schedule.h */
     bool reachable;   /* another thread may post to this loop at any time */

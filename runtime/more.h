@@ -39,7 +39,8 @@ void lsrt_group_begin(struct loop *l, struct task *t); /* one that waits for its
 /* done.c: the calls that are due (l->done_calls), between two turns of the loop. */
 void lsrt_done_calls_run(struct loop *l);
 
-/* What a task that was abandoned leaves, when its loop is freed. */
+/* What is left when the loop is freed, by tasks that were abandoned. */
+void lsrt_scopes_free(struct loop *l);
 void lsrt_more_free(struct task *t);
 void lsrt_defers_free(struct more *m);
 void lsrt_done_calls_free(struct done_call *c);

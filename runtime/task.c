@@ -252,6 +252,7 @@ void lsrt_task_begin(struct loop *l, struct task *t)
 void lsrt_tasks_free(struct loop *l)
 {
     lsrt_done_calls_free(l->done_calls);
+    lsrt_scopes_free(l);
     for (uint32_t i = 0; i < l->task_count; i++)
         lsrt_more_free(lsrt_task_at(l, i));
     for (uint32_t i = 0; i < l->chunk_count; i++)

@@ -1,15 +1,18 @@
 /* timeout.c - scopes in which a task has until a deadline.  Runs on the loop's thread.
  *
- * A scope lies in the caller's `struct ls_timeout`; a task's open ones are a list, and so are the loop's, so that one that
- * is not open is found out by comparing.  Its expiry is a cancel of the task, and its end takes that cancel back: if
- * then no more cancels are left than there were at the begin, the expiry was all that happened. */
+ * The caller's `struct ls_timeout` is only a name, its address: a function may return with a scope open, and its stack
+ * frame is no place for a timer then.  A task's open scopes are a list, and so are the loop's; those that ended wait to
+ * be used again.  An expiry is a cancel of the task, and the scope's end takes that cancel back: if then no more cancels
+ * are left than there were at the begin, the expiry was all that happened. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "loop.h"
 #include "more.h"
 
 struct scope {
     struct timer_node node; /* first */
+    const struct ls_timeout *name;
     struct task *task;
     struct scope *outer;
     struct scope *next, **link; /* among the loop's */
@@ -17,8 +20,6 @@ struct scope {
     uint16_t cancels;           /* the task's, at the begin */
     bool expired;
 };
-_Static_assert(sizeof(struct scope) <= sizeof(struct ls_timeout), "a scope lies in the user's struct");
-_Static_assert(_Alignof(struct scope) <= _Alignof(struct ls_timeout), "as above");
 
 static void expire(struct loop *l, struct scope *s)
 {
@@ -46,10 +47,10 @@ static int arm(struct loop *l, struct scope *s, ls_ns deadline)
 static struct scope *scope_anywhere(struct loop *l, const struct ls_timeout *scope, const char *call)
 {
     for (struct scope *s = l->current ? l->current->scopes : NULL; s; s = s->outer)
-        if ((const void *)s == (const void *)scope)
+        if (s->name == scope)
             return s;
     for (struct scope *s = l->scopes; s; s = s->next)
-        if ((const void *)s == (const void *)scope)
+        if (s->name == scope)
             return s;
     lsrt_misuse(EINVAL, "%s: not an open timeout", call);
     return NULL;
@@ -59,11 +60,38 @@ static struct scope *scope_anywhere(struct loop *l, const struct ls_timeout *sco
 static struct scope *scope_of(struct loop *l, const struct ls_timeout *scope, const char *call)
 {
     struct scope *s = l->current->scopes;
-    while (s && (const void *)s != (const void *)scope)
+    while (s && s->name != scope)
         s = s->outer;
     if (!s)
         lsrt_misuse(EINVAL, "%s: not an open timeout of task '%s'", call, l->current->name);
     return s;
+}
+
+static struct scope *scope_new(struct loop *l)
+{
+    struct scope *s = l->free_scopes;
+    if (!s)
+        return malloc(sizeof *s);
+    l->free_scopes = s->next;
+    return s;
+}
+
+static void scope_put(struct loop *l, struct scope *s)
+{
+    s->next = l->free_scopes;
+    l->free_scopes = s;
+}
+
+void lsrt_scopes_free(struct loop *l)
+{
+    for (struct scope *s; (s = l->scopes);) {
+        l->scopes = s->next;
+        free(s);
+    }
+    for (struct scope *s; (s = l->free_scopes);) {
+        l->free_scopes = s->next;
+        free(s);
+    }
 }
 
 int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline)
@@ -74,14 +102,19 @@ int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline)
     if (!scope)
         return lsrt_misuse(EINVAL, "ls_timeout_begin: the timeout is NULL");
     struct task *t = l->current;
-    struct scope *s = (struct scope *)(void *)scope;
     for (struct scope *u = t->scopes; u; u = u->outer)
-        if (u == s)
+        if (u->name == scope)
             return lsrt_misuse(EBUSY, "ls_timeout_begin: this timeout of task '%s' was begun already", t->name);
-    *s = (struct scope){ .node.fire = fire, .task = t, .outer = t->scopes, .cancels = t->cancels };
+    struct scope *s = scope_new(l);
+    if (!s)
+        return lsrt_result(ENOMEM);
+    *s = (struct scope){ .node.fire = fire, .name = scope, .task = t, .cancels = t->cancels };
     int error = arm(l, s, deadline);
-    if (error)
+    if (error) {
+        scope_put(l, s);
         return lsrt_result(error);
+    }
+    s->outer = t->scopes;
     t->scopes = s;
     s->next = l->scopes;
     s->link = &l->scopes;
@@ -111,11 +144,10 @@ static bool end(struct loop *l, struct task *t)
     *s->link = s->next;
     if (s->next)
         s->next->link = s->link;
-    if (!s->expired) {
-        lsrt_timer_remove(&l->timers, &s->node);
-        return false;
-    }
-    return lsrt_task_uncancel(t, s->told) && t->cancels <= s->cancels;
+    lsrt_timer_remove(&l->timers, &s->node);
+    bool alone = s->expired && lsrt_task_uncancel(t, s->told) && t->cancels <= s->cancels;
+    scope_put(l, s);
+    return alone;
 }
 
 int ls_timeout_end(struct ls_timeout *scope)

@@ -140,7 +140,7 @@ ssize_t ls_group_errors(struct ls_group *group, struct ls_group_error errors[], 
  *     if (ls_timeout_end(&scope))
  *         ... it was too slow */
 struct ls_timeout {
-    uint64_t private_[12];
+    uint64_t private_; /* its address is what counts */
 };
 int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline);
 int ls_timeout_reschedule(struct ls_timeout *scope, ls_ns deadline);
