@@ -240,13 +240,13 @@ int trace_open(const char *path, enum trace_wait wait, struct trace **ret_trace,
         return -1;
 
     sqlite3 *db = NULL;
-    int code = open_db(path, SQLITE_OPEN_READONLY, &db);
+    int code = open_db(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, &db);
     if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY_DIRECTORY || code == SQLITE_READONLY) {
         /* A recording that was cut short is still in WAL mode, and its directory may not be ours to write to. */
         char *uri = immutable_uri(path);
         sqlite3_close(db);
         db = NULL;
-        code = uri ? open_db(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &db) : SQLITE_NOMEM;
+        code = uri ? open_db(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, &db) : SQLITE_NOMEM;
         free(uri);
     }
     struct trace *t = calloc(1, sizeof *t);

@@ -2,7 +2,8 @@
  *
  * A step is one row, wait -> queue -> run, told when it was over.  So what a task did at a moment is in two of its steps:
  * the last that had begun to run by then (does it run still?) and the one after it (for what did it wait?).  Both are one
- * look into the index on step(task, t), which the recorder makes at the end. */
+ * look into the index on step(task, t), which the recorder makes at the end; of very many tasks a pass over all steps is
+ * quicker. */
 #include "query_tasks.h"
 
 #include <inttypes.h>
@@ -11,32 +12,12 @@
 #include <string.h>
 
 #include "query_info.h"
-#include "query_report_db.h"
+#include "query_tasks_db.h"
 
-#define TIME_MAX     (INT64_MAX / 8)
-#define ALIVE_MAX    (4 << 20)
-#define FEW_STEPS    100000 /* so many are found without an index */
-#define MEMBERS_MAX  (1 << 20)
-#define ROOTS_LOOKED 8
-
-enum lookup { Q_LAST, Q_NEXT, Q_OBJECT, Q_TASK, Q_HOLD, Q_MEMBERS, LOOKUPS };
-static const char *const lookup_sql[LOOKUPS] = {
-    [Q_LAST] = "SELECT t, run FROM step WHERE task = ?1 AND t <= ?2 ORDER BY t DESC, id DESC LIMIT 1",
-    [Q_NEXT] = "SELECT t, wait, queue, why, target, site FROM step WHERE task = ?1 AND t > ?2 ORDER BY t, id LIMIT 1",
-    [Q_OBJECT] = "SELECT kind, name FROM object WHERE id = ?1",
-    [Q_TASK] = "SELECT name, t_end FROM task WHERE id = ?1",
-    [Q_HOLD] = "SELECT task FROM hold WHERE object = ?1 AND t <= ?2 AND coalesce(t_end, ?2 + 1) > ?2"
-               " ORDER BY t DESC, id DESC LIMIT 1000",
-    [Q_MEMBERS] = "SELECT m.task, k.id, k.t_end FROM member m LEFT JOIN task k ON k.id = m.task"
-                  " WHERE m.object = ?1 AND m.t <= ?2",
-};
-
-struct task_lookups {
-    struct trace *trace;
-    sqlite3_stmt *made[LOOKUPS];
-    char why[64][16];        /* by why.id */
-    struct task_target memo; /* the object that was looked up last: many wait for the same */
-};
+#define TIME_MAX       (INT64_MAX / 8)
+#define ALIVE_MAX      (4 << 20)
+#define STEPS_A_LOOKUP 16 /* so many are read in a pass in the time of two look-ups */
+#define ROOTS_LOOKED   8
 
 /* A column of `task` that a trace of an earlier loopscope may not have: its name, or NULL. */
 static const char *column_or_null(struct trace *t, const char *name)
@@ -44,96 +25,114 @@ static const char *column_or_null(struct trace *t, const char *name)
     return query_has_column(t, "task", name) ? name : "NULL";
 }
 
-static int64_t positive(int64_t v)
-{
-    return clip(v, 0, TIME_MAX);
-}
+/* The two steps of a task around a moment; times NOT_KNOWN: there is none. */
+struct around {
+    int64_t last_t, last_run;
+    int64_t next_t, next_wait, next_queue, next_why, next_target, next_site;
+};
+static const struct around nothing_around = { .last_t = NOT_KNOWN, .next_t = NOT_KNOWN };
 
-/* --- look-ups ------------------------------------------------------------------------------------------------------- */
-
-static struct task_lookups *lookups_new(struct trace *t)
+/* What k did at `at`, from these steps; its row has told what it did at the end. */
+static void state_from(const struct task_lookups *l, struct task_info *k, const struct around *a, int64_t at)
 {
-    struct task_lookups *l = calloc(1, sizeof *l);
-    if (!l)
-        return NULL;
-    l->trace = t;
-    sqlite3_stmt *s = query_prepare(t, "SELECT id, name FROM why", 0);
-    while (query_step(s)) {
-        int64_t id = query_int(s, 0, -1);
-        const char *name = (const char *)sqlite3_column_text(s, 1);
-        if (id >= 0 && id < 64 && name)
-            human_clean(name, l->why[id], sizeof *l->why);
-    }
-    query_end(t, s);
-    return l;
-}
-
-static void lookups_free(struct task_lookups *l)
-{
-    if (!l)
-        return;
-    for (int i = 0; i < LOOKUPS; i++)
-        query_end(l->trace, l->made[i]);
-    free(l);
-}
-
-/* The statement with its arguments, ready to step; NULL when the trace has not that table. */
-static sqlite3_stmt *look(struct task_lookups *l, enum lookup which, int64_t a, int64_t b)
-{
-    static const char *const tables[LOOKUPS] = { [Q_HOLD] = "hold", [Q_MEMBERS] = "member" };
-    if (!l->made[which]) {
-        if (tables[which] && !query_has_table(l->trace, tables[which]))
-            return NULL;
-        l->made[which] = query_prepare(l->trace, lookup_sql[which], 0);
-    }
-    sqlite3_stmt *s = l->made[which];
-    if (!s)
-        return NULL;
-    l->trace->steps_left = 100 + l->trace->bytes / 256;
-    sqlite3_reset(s);
-    sqlite3_bind_int64(s, 1, a);
-    if (sqlite3_bind_parameter_count(s) > 1)
-        sqlite3_bind_int64(s, 2, b);
-    return s;
-}
-
-static const char *why_name(const struct task_lookups *l, int64_t id)
-{
-    return id >= 0 && id < 64 ? l->why[id] : "";
-}
-
-/* What k did at `at`, from its steps; its row has told what it did at the end. */
-static void state_at(struct task_lookups *l, struct task_info *k, int64_t at)
-{
-    sqlite3_stmt *s = look(l, Q_LAST, k->id, at);
     if (k->t_end != NOT_KNOWN && k->t_end <= at) {
         k->state = TASK_DONE;
-        return;
-    }
-    if (query_step(s)) {
-        int64_t began = time_of(s, 0);
-        if (began != NOT_KNOWN && at < began + positive(query_int(s, 1, 0))) {
-            k->state = TASK_RUNNING;
-            k->since = began;
-            k->why = "";
-            k->target = k->wait_site = NOT_KNOWN;
-            return;
-        }
-    }
-    s = look(l, Q_NEXT, k->id, at);
-    if (query_step(s)) {
-        int64_t t = time_of(s, 0), wait = time_of(s, 1), queue = time_of(s, 2);
-        bool known = t != NOT_KNOWN && wait != NOT_KNOWN && queue != NOT_KNOWN;
-        k->state = known && at >= t - queue ? TASK_READY : TASK_WAITING;
-        k->since = known ? t - queue - wait : NOT_KNOWN;
-        k->why = why_name(l, query_int(s, 3, -1));
-        k->target = query_int(s, 4, NOT_KNOWN);
-        k->wait_site = query_int(s, 5, NOT_KNOWN);
+    } else if (a->last_t != NOT_KNOWN && at < a->last_t + positive(a->last_run)) {
+        k->state = TASK_RUNNING;
+        k->since = a->last_t;
+        k->why = "";
+        k->target = k->wait_site = NOT_KNOWN;
+    } else if (a->next_t != NOT_KNOWN) {
+        bool known = a->next_wait != NOT_KNOWN && a->next_queue != NOT_KNOWN;
+        k->state = known && at >= a->next_t - a->next_queue ? TASK_READY : TASK_WAITING;
+        k->since = known ? a->next_t - a->next_queue - a->next_wait : NOT_KNOWN;
+        k->why = why_name(l, a->next_why);
+        k->target = a->next_target;
+        k->wait_site = a->next_site;
     } else if (k->t_end != NOT_KNOWN || k->since > at) { /* its steps were lost */
         k->state = TASK_WAITING;
         k->why = "";
         k->target = k->wait_site = k->since = NOT_KNOWN;
     }
+}
+
+/* By the index: two look-ups a task. */
+static void look_up_states(struct task_list *list, int64_t at)
+{
+    for (int i = 0; i < list->n_tasks; i++) {
+        struct task_info *k = &list->tasks[i];
+        struct around a = nothing_around;
+        sqlite3_stmt *s = task_look(list->lookups, Q_LAST, k->id, at);
+        if (query_step(s)) {
+            a.last_t = time_of(s, 0);
+            a.last_run = query_int(s, 1, 0);
+        }
+        s = task_look(list->lookups, Q_NEXT, k->id, at);
+        if (query_step(s)) {
+            a.next_t = time_of(s, 0);
+            a.next_wait = time_of(s, 1);
+            a.next_queue = time_of(s, 2);
+            a.next_why = query_int(s, 3, -1);
+            a.next_target = query_int(s, 4, NOT_KNOWN);
+            a.next_site = query_int(s, 5, NOT_KNOWN);
+        }
+        state_from(list->lookups, k, &a, at);
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct task_info *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* By one pass over all steps; the list is sorted by id. */
+static void scan_states(struct trace *t, struct task_list *list, int64_t at)
+{
+    struct around *v = malloc(sizeof *v * ((size_t)list->n_tasks + 1));
+    if (!v) {
+        pool_fail(list->pool);
+        return;
+    }
+    for (int i = 0; i < list->n_tasks; i++)
+        v[i] = nothing_around;
+    sqlite3_stmt *s = query_prepare(t, "SELECT task, t, run, wait, queue, why, target, site FROM step", 0);
+    while (list->n_tasks && query_step(s)) {
+        struct task_info key = { .id = query_int(s, 0, 0) };
+        const struct task_info *k = bsearch(&key, list->tasks, (size_t)list->n_tasks, sizeof key, by_id);
+        int64_t began = time_of(s, 1);
+        if (!k || began == NOT_KNOWN)
+            continue;
+        struct around *a = &v[k - list->tasks];
+        if (began <= at && began >= a->last_t) { /* NOT_KNOWN is below everything */
+            a->last_t = began;
+            a->last_run = query_int(s, 2, 0);
+        } else if (began > at && (a->next_t == NOT_KNOWN || began < a->next_t)) {
+            a->next_t = began;
+            a->next_wait = time_of(s, 3);
+            a->next_queue = time_of(s, 4);
+            a->next_why = query_int(s, 5, -1);
+            a->next_target = query_int(s, 6, NOT_KNOWN);
+            a->next_site = query_int(s, 7, NOT_KNOWN);
+        }
+    }
+    query_end(t, s);
+    for (int i = 0; i < list->n_tasks; i++)
+        state_from(list->lookups, &list->tasks[i], &v[i], at);
+    free(v);
+}
+
+/* What all of the list did at `at`.  The list is sorted by id then, or as it was. */
+static void find_states(struct trace *t, struct task_list *list, int64_t at)
+{
+    int64_t steps = positive(number(t, "SELECT max(id) FROM step"));
+    if (query_has_table(t, "step_task") && list->n_tasks < steps / STEPS_A_LOOKUP) {
+        look_up_states(list, at);
+        return;
+    }
+    if (list->n_tasks)
+        qsort(list->tasks, (size_t)list->n_tasks, sizeof *list->tasks, by_id);
+    scan_states(t, list, at);
 }
 
 /* --- lists ---------------------------------------------------------------------------------------------------------- */
@@ -188,7 +187,7 @@ static struct task_list *list_new(struct trace *t, char *ret_error, int error_si
 {
     struct task_list *list = calloc(1, sizeof *list);
     struct trace_facts facts;
-    if (!list || !(list->pool = pool_new()) || !(list->lookups = lookups_new(t))) {
+    if (!list || !(list->pool = pool_new()) || !(list->lookups = task_lookups_new(t))) {
         snprintf(ret_error, (size_t)error_size, "%s: out of memory", t->path);
         tasks_free(list);
         return NULL;
@@ -207,7 +206,7 @@ void tasks_free(struct task_list *list)
 {
     if (!list)
         return;
-    lookups_free(list->lookups);
+    task_lookups_free(list->lookups);
     pool_free(list->pool);
     free(list->tasks);
     free(list);
@@ -231,13 +230,7 @@ static int check_moment(struct trace *t, const struct task_list *list, char *ret
                  human_duration(list->moment.duration).s);
         return -1;
     }
-    if (list->moment.why == MOMENT_END || query_has_table(t, "step_task") ||
-        number(t, "SELECT coalesce(max(id), 0) FROM step") <= FEW_STEPS)
-        return 0;
-    snprintf(ret_error, (size_t)error_size,
-             "%s: not finished: a moment can be looked up when the recording has ended%s", t->path,
-             t->recorder_alive ? "" : "; `loopscope repair` ends one that was cut short");
-    return -1;
+    return 0;
 }
 
 /* The condition of a query, to stand after FROM task; ?1 is the end, ?2 the moment.  *ret_each: the state of each task at
@@ -267,54 +260,102 @@ static const char *condition(const struct task_query *q, bool *ret_each)
     return ends ? "" : "WHERE t <= ?2";
 }
 
+static int64_t sort_value(const struct task_list *list, const struct task_info *k, enum task_sort by)
+{
+    switch (by) {
+    case SORT_RUN: return k->run;
+    case SORT_WAIT: return k->wait;
+    case SORT_LONGEST: return k->run_max;
+    case SORT_LIFE: return k->t == NOT_KNOWN ? k->t : (k->t_end == NOT_KNOWN ? list->moment.duration : k->t_end) - k->t;
+    default: return k->queue;
+    }
+}
+
+struct order {
+    const struct task_list *list;
+    enum task_sort by;
+};
+
+static int in_order(const void *a, const void *b, void *arg)
+{
+    const struct order *o = arg;
+    int64_t x = sort_value(o->list, a, o->by), y = sort_value(o->list, b, o->by);
+    return x != y ? (x > y ? -1 : 1) : by_id(a, b);
+}
+
+/* The tasks of a condition, all of them or the first by a column. */
+static void read_tasks(struct trace *t, struct task_list *list, const char *where, const char *order, int64_t limit)
+{
+    char *rest = sqlite3_mprintf("%s ORDER BY %s LIMIT ?3", where, order), *sql = select_tasks(t, rest);
+    sqlite3_stmt *s = query_prepare(t, sql ? sql : "", 3, list->moment.duration, list->moment.at, limit);
+    while (query_step(s)) {
+        struct task_info *k = pool_push(list->pool, &list->tasks, &list->n_tasks, sizeof *k);
+        read_task(list, s, k);
+    }
+    query_end(t, s);
+    sqlite3_free(rest);
+    sqlite3_free(sql);
+}
+
+static int64_t count_tasks(struct trace *t, const struct task_list *list, const char *where)
+{
+    char *sql = sqlite3_mprintf("SELECT count(*), ?1, ?2 FROM task %s", where);
+    sqlite3_stmt *s = query_prepare(t, sql ? sql : "", 2, list->moment.duration, list->moment.at);
+    int64_t n = query_step(s) ? query_int(s, 0, 0) : 0;
+    query_end(t, s);
+    sqlite3_free(sql);
+    return n;
+}
+
+/* Only those in that state stay. */
+static void keep_state(struct task_list *list, enum task_state state)
+{
+    int kept = 0;
+    for (int i = 0; i < list->n_tasks; i++)
+        if (list->tasks[i].state == state)
+            list->tasks[kept++] = list->tasks[i];
+    list->n_tasks = kept;
+}
+
+static void read_query(struct trace *t, struct task_list *list, const struct task_query *q)
+{
+    static const char *const orders[] = { [SORT_QUEUE] = "queue DESC, id",
+                                          [SORT_RUN] = "run DESC, id",
+                                          [SORT_WAIT] = "waited DESC, id",
+                                          [SORT_LONGEST] = "run_max DESC, id",
+                                          [SORT_LIFE] = "life DESC, id" };
+    bool each;
+    const char *where = condition(q, &each);
+    read_tasks(t, list, where, each ? "id" : orders[q->sort], each ? ALIVE_MAX : q->limit);
+    if (q->at != NOT_KNOWN && !pool_failed(list->pool))
+        find_states(t, list, q->at);
+    if (each)
+        keep_state(list, state_named(q->state));
+    list->found = each ? list->n_tasks : count_tasks(t, list, where);
+    if (list->n_tasks && !pool_failed(list->pool))
+        qsort_r(list->tasks, (size_t)list->n_tasks, sizeof *list->tasks, in_order, &(struct order){ list, q->sort });
+    if (list->n_tasks > q->limit)
+        list->n_tasks = (int)q->limit;
+}
+
 int tasks_load(struct trace *t, const struct task_query *q, struct task_list **ret_list, char *ret_error,
                int error_size)
 {
-    static const char *const orders[] = { [SORT_QUEUE] = "queue",
-                                          [SORT_RUN] = "run",
-                                          [SORT_WAIT] = "waited",
-                                          [SORT_LONGEST] = "run_max",
-                                          [SORT_LIFE] = "life" };
     struct task_list *list = list_new(t, ret_error, error_size);
-    bool each;
     if (!list)
         return -1;
     if (q->at != NOT_KNOWN) {
         list->moment.at = q->at;
         list->moment.why = MOMENT_ASKED;
     }
-    if (check_moment(t, list, ret_error, error_size) != 0) {
-        tasks_free(list);
-        return -1;
+    int result = check_moment(t, list, ret_error, error_size);
+    if (result == 0) {
+        query_guard(t, true);
+        read_query(t, list, q);
+        query_guard(t, false);
+        result = check(t, list, ret_error, error_size);
     }
-    const char *where = condition(q, &each);
-    char *rest = sqlite3_mprintf("%s ORDER BY %s DESC, id LIMIT ?3", where, orders[q->sort]);
-    char *sql = select_tasks(t, rest), *count = sqlite3_mprintf("SELECT count(*), ?1 FROM task %s", where);
-    query_guard(t, true);
-    sqlite3_stmt *s =
-        query_prepare(t, sql ? sql : "", 3, list->moment.duration, list->moment.at, each ? INT64_MAX : q->limit);
-    while (query_step(s)) {
-        struct task_info k;
-        read_task(list, s, &k);
-        if (q->at != NOT_KNOWN)
-            state_at(list->lookups, &k, q->at);
-        if (each && k.state != state_named(q->state))
-            continue;
-        list->found++;
-        if (list->n_tasks < q->limit)
-            *(struct task_info *)pool_push(list->pool, &list->tasks, &list->n_tasks, sizeof k) = k;
-    }
-    query_end(t, s);
-    if (!each) {
-        s = query_prepare(t, count ? count : "", 2, list->moment.duration, list->moment.at);
-        list->found = query_step(s) ? query_int(s, 0, 0) : 0;
-        query_end(t, s);
-    }
-    query_guard(t, false);
-    sqlite3_free(rest);
-    sqlite3_free(sql);
-    sqlite3_free(count);
-    if (check(t, list, ret_error, error_size) != 0) {
+    if (result != 0) {
         tasks_free(list);
         return -1;
     }
@@ -376,18 +417,10 @@ int tasks_alive(struct trace *t, int64_t at, struct task_list **ret_list, char *
     int result = check_moment(t, list, ret_error, error_size);
     if (result == 0) {
         bool ends = list->moment.why == MOMENT_END;
-        char *sql = select_tasks(t, ends ? "WHERE t_end IS NULL AND ?2 = ?2 ORDER BY id LIMIT ?3"
-                                         : "WHERE t <= ?2 AND coalesce(t_end, ?2 + 1) > ?2 ORDER BY id LIMIT ?3");
-        sqlite3_stmt *s =
-            query_prepare(t, sql ? sql : "", 3, list->moment.duration, list->moment.at, (int64_t)ALIVE_MAX);
-        while (query_step(s)) {
-            struct task_info *k = pool_push(list->pool, &list->tasks, &list->n_tasks, sizeof *k);
-            read_task(list, s, k);
-            if (!ends)
-                state_at(list->lookups, k, list->moment.at);
-        }
-        query_end(t, s);
-        sqlite3_free(sql);
+        read_tasks(t, list, ends ? "WHERE t_end IS NULL AND ?2 = ?2" : "WHERE t <= ?2 AND coalesce(t_end, ?2 + 1) > ?2",
+                   "id", ALIVE_MAX);
+        if (!ends && !pool_failed(list->pool))
+            find_states(t, list, list->moment.at);
         list->found = list->n_tasks;
         result = check(t, list, ret_error, error_size);
     }
@@ -398,150 +431,4 @@ int tasks_alive(struct trace *t, int64_t at, struct task_list **ret_list, char *
     }
     *ret_list = list;
     return 0;
-}
-
-/* --- what they wait for --------------------------------------------------------------------------------------------- */
-
-/* True when there is such a task; *ret_over: it has ended by then. */
-static bool named_task(struct task_list *list, int64_t id, const char **ret_name, bool *ret_over)
-{
-    sqlite3_stmt *s = look(list->lookups, Q_TASK, id, 0);
-    if (!query_step(s))
-        return false;
-    int64_t t_end = time_of(s, 1);
-    *ret_name = pool_text(list->pool, s, 0);
-    *ret_over = t_end != NOT_KNOWN && t_end <= list->moment.at;
-    return true;
-}
-
-/* Of a lock that one task holds at a time only the last that was told can be right. */
-static bool exclusive(const struct task_target *g)
-{
-    return strcmp(g->noun, "lock") == 0;
-}
-
-static void find_holders(struct task_list *list, struct task_target *g)
-{
-    sqlite3_stmt *s = look(list->lookups, Q_HOLD, g->id, list->moment.at);
-    while (query_step(s)) {
-        if (g->holders++ == 0)
-            g->holder = query_int(s, 0, NOT_KNOWN);
-        if (exclusive(g))
-            break;
-    }
-    if (g->holder != NOT_KNOWN && !named_task(list, g->holder, &g->holder_name, &g->holder_over))
-        g->holder_name = "";
-}
-
-static void count_members(struct task_list *list, struct task_target *g)
-{
-    sqlite3_stmt *s = look(list->lookups, Q_MEMBERS, g->id, list->moment.at);
-    while (query_step(s) && g->members < MEMBERS_MAX) {
-        int64_t t_end = time_of(s, 2);
-        g->members++;
-        g->members_over += t_end != NOT_KNOWN && t_end <= list->moment.at;
-    }
-}
-
-struct task_target tasks_target(struct task_list *list, const struct task_info *k)
-{
-    struct task_target g = {
-        .kind = TARGET_NONE, .id = k->target, .noun = "", .name = "", .holder = NOT_KNOWN, .holder_name = ""
-    };
-    bool over;
-    if (k->target == NOT_KNOWN || k->state == TASK_DONE || k->state == TASK_RUNNING)
-        return g;
-    if (strcmp(k->why, "fd") == 0) {
-        g.kind = TARGET_FD;
-        g.noun = "fd";
-        return g;
-    }
-    struct task_target *memo = &list->lookups->memo;
-    bool task = strcmp(k->why, "task") == 0;
-    if (!task && memo->kind == TARGET_OBJECT && memo->id == k->target)
-        return *memo;
-    sqlite3_stmt *s = task ? NULL : look(list->lookups, Q_OBJECT, k->target, 0);
-    if (query_step(s)) {
-        g.kind = TARGET_OBJECT;
-        g.noun = pool_text(list->pool, s, 0);
-        g.name = pool_text(list->pool, s, 1);
-        find_holders(list, &g);
-        count_members(list, &g);
-        *memo = g;
-    } else if (named_task(list, k->target, &g.name, &over)) {
-        g.kind = TARGET_TASK;
-        g.noun = "task";
-    }
-    return g;
-}
-
-void tasks_blockers(struct task_list *list, const struct task_info *k, const struct task_target *g,
-                    void (*one)(void *ctx, int64_t id, bool holds), void *ctx)
-{
-    if (g->kind == TARGET_TASK) {
-        one(ctx, k->target, false);
-        return;
-    }
-    if (g->kind != TARGET_OBJECT)
-        return;
-    sqlite3_stmt *s = g->holders ? look(list->lookups, Q_HOLD, g->id, list->moment.at) : NULL;
-    for (int n = 0; n < g->holders && query_step(s); n++)
-        one(ctx, query_int(s, 0, 0), true);
-    s = g->members ? look(list->lookups, Q_MEMBERS, g->id, list->moment.at) : NULL;
-    for (int64_t n = 0; n < g->members && query_step(s); n++) {
-        int64_t t_end = time_of(s, 2);
-        if (query_int(s, 1, 0) && (t_end == NOT_KNOWN || t_end > list->moment.at))
-            one(ctx, query_int(s, 0, 0), false);
-    }
-}
-
-/* --- chains of awaits ----------------------------------------------------------------------------------------------- */
-
-/* Who waited for `target`, a task or a group (why 4 and 5, as the index has it), at that moment. */
-static bool waited_for(struct trace *t, int64_t target, int64_t at, struct task_await *ret)
-{
-    static const char *const sql[] = {
-        "SELECT task, site FROM step WHERE why IN (4,5) AND target = ?1 AND t >= ?2 AND t - queue - wait <= ?2"
-        " ORDER BY t LIMIT 1",
-        "SELECT id, wait_site FROM task WHERE t_end IS NULL AND target = ?1 AND why IN (4,5) AND since <= ?2 LIMIT 1",
-    };
-    bool found = false;
-    for (int i = 0; i < 2 && !found; i++) {
-        sqlite3_stmt *s = query_prepare(t, sql[i], 2, target, at);
-        if ((found = query_step(s)))
-            *ret = (struct task_await){ .task = query_int(s, 0, 0), .site = query_int(s, 1, NOT_KNOWN) };
-        query_end(t, s);
-    }
-    return found;
-}
-
-static bool awaiter(struct trace *t, int64_t id, int64_t at, bool members, struct task_await *ret)
-{
-    if (waited_for(t, id, at, ret))
-        return true;
-    bool found = false;
-    sqlite3_stmt *s =
-        members ? query_prepare(t, "SELECT object FROM member WHERE task = ?1 AND t <= ?2", 2, id, at) : NULL;
-    while (!found && query_step(s))
-        found = waited_for(t, query_int(s, 0, 0), at, ret);
-    query_end(t, s);
-    return found;
-}
-
-int tasks_awaited_by(struct trace *t, int64_t id, int64_t at, struct task_await *ret_chain, int max)
-{
-    bool members = query_has_table(t, "member_task");
-    int n = 0;
-    if (!query_has_table(t, "step_await"))
-        return 0; /* a trace of an earlier loopscope, or one that is not finished: a scan for each link is too dear */
-    while (n < max && awaiter(t, id, at, members, &ret_chain[n])) {
-        struct task_await *a = &ret_chain[n];
-        sqlite3_stmt *s = query_prepare(t, "SELECT name FROM task WHERE id = ?1", 1, a->task);
-        const char *raw = query_step(s) ? (const char *)sqlite3_column_text(s, 0) : NULL;
-        human_clean(raw ? raw : "", a->name, sizeof a->name);
-        query_end(t, s);
-        id = a->task;
-        n++;
-    }
-    return n;
 }

@@ -60,10 +60,14 @@ static void find_edges(struct tree *g)
 {
     for (int i = 0; i < g->list->n_tasks && !g->failed; i++) {
         const struct task_info *k = &g->list->tasks[i];
-        struct task_target target = tasks_target(g->list, k);
         struct collector c = { g, i };
         struct node *n = &g->nodes[i];
+        struct task_target target = { .kind = TARGET_TASK, .noun = "task" }; /* no need to look up its name */
         n->first = g->n_edges;
+        if (k->state == TASK_DONE || k->state == TASK_RUNNING || k->target == NOT_KNOWN)
+            continue;
+        if (strcmp(k->why, "task") != 0)
+            target = tasks_target(g->list, k);
         tasks_blockers(g->list, k, &target, add_edge, &c);
         n->edges = (int)(g->n_edges - n->first);
         n->any = strcmp(k->why, "select") == 0 || target.holders > 1;

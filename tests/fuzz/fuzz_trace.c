@@ -13,11 +13,13 @@
 #include "tests/lib/fixture.h"
 #include "viewer/gate.h"
 #include "viewer/report.h"
+#include "viewer/tasks.h"
+#include "viewer/tree.h"
 
 #define ROUND_SECONDS 20 /* an alarm, for a round that does not end; a sanitizer is slow */
 
 static const char *const seeds[] = { "tests/fixtures/tasks.sql", "tests/fixtures/gaps.sql", "tests/fixtures/redis.sql",
-                                     "tests/fixtures/nginx.sql", "tests/fixtures/empty.sql" };
+                                     "tests/fixtures/nginx.sql", "tests/fixtures/empty.sql", "tests/fixtures/waits.sql" };
 #define SEEDS ((int)(sizeof seeds / sizeof *seeds))
 
 struct image {
@@ -102,7 +104,11 @@ static void senseless(const char *path, uint64_t *r)
         "iteration SET timeout", "iteration SET loop", "iteration SET t", "call SET dur", "call SET name",
         "call SET detail", "task SET queue", "task SET name", "task SET site", "gap SET lost", "gap SET t_end",
         "gap SET reason", "loop SET thread", "loop SET kind", "thread SET process", "process SET exe",
-        "process SET pid", "meta SET value", "notice SET text", "notice SET n", "sample SET stall", "site SET line",
+        "process SET pid", "meta SET value", "notice SET text", "notice SET n",
+        "task SET why", "task SET target", "task SET since", "task SET state", "task SET t_end", "task SET outcome",
+        "task SET observed", "task SET error", "task SET parent", "step SET task", "step SET t", "step SET wait",
+        "step SET queue", "step SET why", "step SET target", "hold SET task", "hold SET object", "hold SET t_end",
+        "member SET task", "member SET object", "object SET kind", "object SET name", "stall SET allowed", "sample SET stall", "site SET line",
     };
     char sql[800] = "";
     for (int i = 0; i < 4; i++) {
@@ -131,6 +137,31 @@ static void read_views(const char *path)
         sqlite3_exec(db, "SELECT * FROM stall_place; SELECT * FROM victim; SELECT * FROM stack_line", NULL, NULL, NULL);
     }
     sqlite3_close(db);
+}
+
+static int clear_line(const char *error);
+
+/* `tasks` and `tree`, at some moment. */
+static int read_tasks(struct trace *t, FILE *sink, uint64_t *r)
+{
+    static const char *const states[] = { NULL, "alive", "running", "waiting", "error" };
+    struct page page = { sink, 60 + (int)(random_next(r) % 80), false };
+    struct task_query q = { .at = random_next(r) % 2 ? NOT_KNOWN : (int64_t)(random_next(r) % 2000000000),
+                            .sort = (enum task_sort)(random_next(r) % 5), .state = states[random_next(r) % 5], .limit = 30 };
+    struct task_list *list = NULL;
+    char error[700] = "";
+    int bad = 0;
+    if (tasks_load(t, &q, &list, error, sizeof error) != 0)
+        return !clear_line(error);
+    bad |= tasks_text(&page, t, list, &q) != 0 || tasks_json(sink, t, list) != 0;
+    tasks_free(list);
+    if (tasks_alive(t, q.at, &list, error, sizeof error) != 0)
+        return bad || !clear_line(error);
+    struct tree *tree = tree_new(list);
+    bad |= !tree || tree_text(&page, t, tree, 1 + (int64_t)(random_next(r) % 300)) != 0 || tree_json(sink, t, tree) != 0;
+    tree_free(tree);
+    tasks_free(list);
+    return bad;
 }
 
 static int clear_line(const char *error)
@@ -164,6 +195,7 @@ static int read_all(const char *path, FILE *sink, uint64_t *r, int *ret_opened)
         gate_eval(gate, d);
     gate_free(gate);
     report_free(d);
+    bad |= read_tasks(t, sink, r);
     trace_close(t);
     return bad;
 }
