@@ -6,7 +6,7 @@
  *
  * A coroutine that is awaited as it is runs in its caller's task, as a function does; one that was spawned is a task of
  * its own.  An exception goes to who awaits.  A task that is dropped runs on, until the first one is
- * over; no cancellation, no threads.
+ * over: then it is cancelled, where it waits.  No other cancellation, no threads.
  * It tells its story by probe.h in six places, each marked with "trace". */
 #ifndef CORO_HPP
 #define CORO_HPP
@@ -60,7 +60,7 @@ struct strand {
     uint32_t parent = 0, id = 0; /* in the trace */
     std::coroutine_handle<> innermost;
     strand *joiner = nullptr;
-    bool started = false, over = false, dropped = false;
+    bool started = false, over = false;
 
     /* trace: a new task.  0 while nothing records; asked again, because a recording may begin later. */
     uint32_t told()
@@ -124,7 +124,10 @@ public:
         waiters.push_back(running);
     }
 
-    /* One turn after the other until s is over. */
+    /* Those whose task was dropped while they run: nobody else will free them. */
+    std::map<strand *, std::coroutine_handle<>> orphans;
+
+    /* One turn after the other until s is over, and no orphan is left. */
     void run(strand *s)
     {
         ls_probe_loop(s->name.c_str());
@@ -132,6 +135,16 @@ public:
             poll_once();
             run_ready();
         }
+        while (!orphans.empty()) {
+            auto [orphan, h] = *orphans.begin();
+            orphans.erase(orphans.begin());
+            ls_probe_task_end(orphan->told(), LS_OUTCOME_CANCELLED, 0); /* trace: it does not run for that */
+            h.destroy(); /* with its locals: some may be tasks, and orphans now */
+        }
+        queue.clear();
+        timers.clear();
+        fds.clear();
+        waiters.clear();
         ls_probe_loop_end();
     }
     strand *running = nullptr;
@@ -271,7 +284,7 @@ struct final_awaiter {
             scheduler::here().end(&p.own, LS_OUTCOME_ERROR, p.errno_of_error());
         else
             scheduler::here().end(&p.own, LS_OUTCOME_OK, p.number());
-        if (p.own.dropped)
+        if (scheduler::here().orphans.erase(&p.own))
             h.destroy();
         return std::noop_coroutine();
     }
@@ -324,7 +337,7 @@ public:
             return;
         strand &s = h.promise().own;
         if (s.started && !s.over) {
-            s.dropped = true; /* it frees itself at its end */
+            scheduler::here().orphans.emplace(&s, h); /* freed at its end */
             ls_probe_task_detached(s.told());
         } else
             h.destroy();
