@@ -151,12 +151,25 @@ static bool error_lost(const struct task *t)
     return t->result == -1 && !t->observed && t->error != ECANCELED;
 }
 
+static const char *error_name(int error)
+{
+    const char *name = strerrorname_np(error);
+    return name ? name : "-1";
+}
+
 void lsrt_debug_free(struct loop *l, struct task *t)
 {
     struct place spawned;
     if (error_lost(t) && t != l->main)
         say("task '%s' (spawned at %s) failed with %s, and nobody took its result", t->name, place(&spawned, t->site),
-            strerrorname_np(t->error) ? strerrorname_np(t->error) : "-1");
+            error_name(t->error));
+}
+
+void lsrt_debug_future(struct object *o, int error)
+{
+    struct place made;
+    say("future '%s' (made at %s) failed with %s, and nobody saw it", o->name, place(&made, o->site),
+        error_name(error));
 }
 
 void lsrt_debug_cancelled(struct loop *l, struct task *t)

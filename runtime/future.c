@@ -15,6 +15,7 @@ struct future {
     struct waitq waiters; /* item: a struct answer of the one who waits, so that the future may go before it runs */
     struct answer answer;
     bool decided;
+    bool observed; /* somebody has had the answer */
 };
 
 static void describe(const struct object *o, char *text, size_t size)
@@ -26,8 +27,15 @@ static void describe(const struct object *o, char *text, size_t size)
         snprintf(text, size, "open, %zu wait", f->waiters.count);
 }
 
+static void destroy(struct loop *l, struct object *o)
+{
+    const struct future *f = (const struct future *)(void *)o;
+    if (l->debug && f->answer.value == -1 && f->answer.error != ECANCELED && !f->observed)
+        lsrt_debug_future(o, f->answer.error);
+}
+
 static const struct object_ops future_ops = {
-    .kind = LS_OBJECT_FUTURE, .noun = "future", .size = sizeof(struct future), .describe = describe
+    .kind = LS_OBJECT_FUTURE, .noun = "future", .size = sizeof(struct future), .destroy = destroy, .describe = describe
 };
 
 struct ls_future *ls_future_new_at(struct ls_site *site, const char *name)
@@ -49,7 +57,8 @@ int ls_future_await_at(struct ls_site *site, struct ls_future *future, intptr_t 
         int code = waitq_park(l, &f->waiters, &w, LS_WHY_FUTURE, &f->object, site, deadline);
         if (code)
             return lsrt_result(code);
-    }
+    } else
+        f->observed = true;
     if (ret_value)
         *ret_value = answer.value;
     if (answer.value == -1)
@@ -67,7 +76,7 @@ static int decide(struct ls_future *future, struct answer answer, const char *ca
         return lsrt_misuse(EALREADY, "%s: future '%s' is decided already", call, f->object.name);
     f->decided = true;
     f->answer = answer;
-    for (struct wait *w; (w = waitq_serve(l, &f->waiters));)
+    for (struct wait *w; (w = waitq_serve(l, &f->waiters)); f->observed = true)
         *(struct answer *)w->item = answer;
     return 0;
 }

@@ -295,6 +295,7 @@ void lsrt_debug_free(struct loop *l, struct task *t);      /* its last handle is
 void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's function returned */
 void lsrt_debug_abandoned(struct task *t);
 void lsrt_debug_held(struct task *t, struct object *o); /* it is over, or abandoned, and has not given it back */
+void lsrt_debug_future(struct object *o, int error); /* it failed, and goes unseen */
 void lsrt_debug_loop_end(struct loop *l); /* before its tasks and objects go */
 
 /* The next number that the seed gives (xorshift64); only while there is one. */

@@ -62,6 +62,33 @@ static intptr_t clean(void *arg)
     ls_lock_free(lock);
     return (intptr_t)arg;
 }
+static intptr_t seen(void *arg) /* each failure, in one of the ways there are */
+{
+    struct ls_task *t[3] = { ls_spawn(fails, (void *)EIO, "a"), ls_spawn(fails, (void *)EPERM, "b"),
+                             ls_spawn(sleeps, (void *)9, "c") };
+    if (ls_gather(t, 3, NULL, LS_NEVER))
+        ls_reap(t, 3, "one failed", LS_NEVER);
+    struct ls_group *g = ls_group_open("g");
+    ls_group_spawn(g, fails, (void *)EIO, NULL);
+    ls_group_spawn(g, fails, (void *)EPERM, NULL);
+    ls_group_close(g, LS_NEVER);
+    struct ls_task *peeked = ls_spawn(fails, (void *)EIO, NULL);
+    ls_wait(&peeked, 1, LS_ALL_DONE, NULL, LS_NEVER);
+    intptr_t result = ls_error(peeked);
+    ls_detach(peeked);
+    struct ls_future *f = ls_future_new("seen");
+    ls_future_fail(f, EIO);
+    ls_future_await(f, &result, LS_NEVER);
+    ls_future_free(f);
+    return (intptr_t)arg;
+}
+static intptr_t unseen(void *arg)
+{
+    struct ls_future *f = ls_future_new("answer");
+    ls_future_fail(f, EIO);
+    ls_future_free(f);
+    return (intptr_t)arg;
+}
 static intptr_t unawaited(void *arg)
 {
     ls_spawn(fine, NULL, "orphan %d", 7);
@@ -107,23 +134,23 @@ static intptr_t lock_kept(void *arg)
 }
 static intptr_t long_step(void *arg)
 {
-    burn(60);
+    burn(150);
     ls_yield();
     burn(1);
     ls_yield();
-    burn(70);
+    burn(160);
     return (intptr_t)arg;
 }
 static intptr_t allowed(void *arg)
 {
     ls_yield();
-    LS_ALLOW_BLOCK("reads the config") burn(60);
+    LS_ALLOW_BLOCK("reads the config") burn(150);
     ls_yield();
     LS_ALLOW_BLOCK("again")
     {
-        burn(60);
+        burn(150);
         ls_yield();
-        burn(60);
+        burn(150);
     }
     return (intptr_t)arg;
 }
@@ -135,7 +162,7 @@ static intptr_t slow(void *arg)
 {
     struct ls_task *t[2] = { ls_spawn(long_step, NULL, NULL), ls_spawn(allowed, NULL, NULL) };
     ls_gather_all(t, 2, NULL, LS_NEVER);
-    ls_call_later(LS_MS, call_burns, (void *)80);
+    ls_call_later(LS_MS, call_burns, (void *)170);
     return ls_sleep(20 * LS_MS) + (intptr_t)arg;
 }
 static intptr_t guardless(void *arg)
@@ -166,9 +193,17 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         ls_fn *fn;
-    } cases[] = { { "clean", clean },       { "unawaited", unawaited }, { "unfinished", unfinished },
-                  { "stubborn", stubborn }, { "twice", twice },         { "lock_kept", lock_kept },
-                  { "slow", slow },         { "guardless", guardless }, { "thread", thread } };
+    } cases[] = { { "clean", clean },
+                  { "seen", seen },
+                  { "unseen", unseen },
+                  { "unawaited", unawaited },
+                  { "unfinished", unfinished },
+                  { "stubborn", stubborn },
+                  { "twice", twice },
+                  { "lock_kept", lock_kept },
+                  { "slow", slow },
+                  { "guardless", guardless },
+                  { "thread", thread } };
     for (size_t i = 0; argc == 2 && i < sizeof cases / sizeof *cases; i++)
         if (!strcmp(cases[i].name, argv[1]))
             return (int)ls_run(cases[i].fn, NULL, NULL);
