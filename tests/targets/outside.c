@@ -54,7 +54,7 @@ static intptr_t talker(void *arg)
 {
     (void)arg;
     struct ls_process_opts pipes = { .in = LS_STDIO_PIPE, .out = LS_STDIO_PIPE };
-    struct ls_process *p = ls_process_spawn((char *[]){ "cat", NULL }, &pipes);
+    struct ls_process *p = ls_process_spawn((char *[]){ "sh", "-c", "sleep 0.02; cat", NULL }, &pipes);
     return p ? ls_process_communicate(p, "x", 1, NULL, NULL, NULL, NULL, LS_NEVER) : -1;
 }
 static intptr_t signals(void *arg)

@@ -15,7 +15,6 @@ Test(remedy, fits_call_and_language)
 {
     says("call", "getaddrinfo", REMEDY_C, "getaddrinfo_a");
     says("call", "getaddrinfo", REMEDY_PYTHON, "loop.getaddrinfo()");
-    says("call", "fsync", REMEDY_RUNTIME, "ls_to_thread");
     says("call", "nanosleep", REMEDY_PYTHON, "asyncio.sleep");
     says("call", "waitpid", REMEDY_C, "pidfd");
     says("call", "read", REMEDY_NODE, "fs.promises");
@@ -31,6 +30,43 @@ Test(remedy, fits_call_and_language)
     says("unknown", "", REMEDY_C, "strace");
 }
 
+Test(remedy, names_the_runtime_s_own_call)
+{
+    static const char *const cures[][2] = {
+        { "sleep", "ls_sleep" },
+        { "nanosleep", "ls_sleep" },
+        { "getaddrinfo", "ls_getaddrinfo" },
+        { "getnameinfo", "ls_getnameinfo" },
+        { "read", "ls_file_read" },
+        { "read", "ls_read" },
+        { "pread", "ls_file_pread" },
+        { "fread", "ls_file_read_all" },
+        { "open", "ls_file_open" },
+        { "fsync", "ls_file_fsync" },
+        { "fdatasync", "ls_file_fdatasync" },
+        { "connect", "ls_connect" },
+        { "accept", "ls_accept" },
+        { "poll", "ls_wait_fd" },
+        { "waitpid", "ls_process_wait" },
+        { "system", "ls_process_communicate" },
+        { "popen", "ls_process_communicate" },
+        { "fork", "ls_process_spawn" },
+        { "sigwait", "ls_signal_await" },
+        { "pthread_mutex_lock", "ls_lock" },
+        { "pthread_rwlock_wrlock", "ls_rwlock" },
+        { "pthread_cond_wait", "ls_cond" },
+        { "sem_wait", "ls_sem" },
+        { "pthread_join", "ls_to_thread" },
+        { "pthread_barrier_wait", "ls_barrier" },
+        { "flock", "ls_to_thread" },
+    };
+    for (size_t i = 0; i < sizeof cures / sizeof *cures; i++) {
+        bool lock = !strncmp(cures[i][0], "pthread", 7) || !strcmp(cures[i][0], "sem_wait");
+        says(lock ? "lock" : "call", cures[i][0], REMEDY_RUNTIME, cures[i][1]);
+    }
+    says("lock", NULL, REMEDY_RUNTIME, "ls_lock");
+}
+
 Test(remedy, a_cause_outside_the_program_is_not_blamed_on_a_call)
 {
     says("preempted", "fsync", REMEDY_C, "not this code's fault");
@@ -44,8 +80,10 @@ Test(remedy, every_call_of_the_preload_has_advice_in_every_language)
 {
     for (unsigned i = 1; i < CALL_COUNT; i++)
         for (int language = 0; language < REMEDY_LANGUAGES; language++) {
-            cr_expect_neq(*remedy_for("call", ls_call_name(i), (enum remedy_language)language), 0, "%s", ls_call_name(i));
-            cr_expect_neq(*remedy_for("lock", ls_call_name(i), (enum remedy_language)language), 0, "%s", ls_call_name(i));
+            cr_expect_neq(*remedy_for("call", ls_call_name(i), (enum remedy_language)language), 0, "%s",
+                          ls_call_name(i));
+            cr_expect_neq(*remedy_for("lock", ls_call_name(i), (enum remedy_language)language), 0, "%s",
+                          ls_call_name(i));
         }
 }
 
