@@ -72,8 +72,7 @@ static const struct row rows[] = {
       NULL,
       { "The lock's owner keeps it too long: do less under the lock, or hand the part that needs it to a thread.",
         "The lock's owner keeps it too long: ls_lock or ls_rwlock between tasks; do less under what threads share, "
-        "less, or "
-        "inside ls_to_thread.",
+        "or take it inside ls_to_thread.",
         "Another thread holds the lock: use asyncio.Lock between tasks, asyncio.to_thread for what must share.",
         NULL } },
     { "lock",
@@ -81,8 +80,7 @@ static const struct row rows[] = {
       NULL,
       { "The lock's owner keeps it too long: do less under the lock, or hand the part that needs it to a thread.",
         "The lock's owner keeps it too long: ls_lock or ls_rwlock between tasks; do less under what threads share, "
-        "less, or "
-        "inside ls_to_thread.",
+        "or take it inside ls_to_thread.",
         NULL, NULL } },
     { NULL,
       FAM_DNS,
