@@ -31,7 +31,7 @@ struct ls_barrier *ls_barrier_new_at(struct ls_site *site, const char *name, siz
     if (!b)
         return NULL;
     b->parties = n;
-    return lsrt_object_handle(lsrt_loop(), b);
+    return lsrt_object_handle(lsrt_here, b);
 }
 
 int ls_barrier_wait_at(struct ls_site *site, struct ls_barrier *barrier, ls_ns deadline)
@@ -39,7 +39,7 @@ int ls_barrier_wait_at(struct ls_site *site, struct ls_barrier *barrier, ls_ns d
     struct barrier *b = lsrt_sync_inside(barrier, &barrier_ops, "ls_barrier_wait");
     if (!b)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     if (b->broken)
         return lsrt_result(EPIPE);
     if (waitq_count(&b->waiters) + 1 < b->parties) {
@@ -59,7 +59,7 @@ static int break_it(struct ls_barrier *barrier, bool broken, const char *call)
     if (!b)
         return -1;
     b->broken = broken;
-    while (waitq_serve_code(lsrt_loop(), &b->waiters, EPIPE))
+    while (waitq_serve_code(lsrt_here, &b->waiters, EPIPE))
         ;
     return 0;
 }

@@ -29,11 +29,11 @@ struct ls_chan *ls_chan_new_at(struct ls_site *site, const char *name, size_t it
         return NULL;
     lsrt_mailbox_init(&c->box, FIFO, item_size, capacity);
     if (lsrt_mailbox_reserve(&c->box, capacity)) {
-        lsrt_object_free(lsrt_loop(), c);
+        lsrt_object_free(lsrt_here, c);
         errno = ENOMEM;
         return NULL;
     }
-    return lsrt_object_handle(lsrt_loop(), c);
+    return lsrt_object_handle(lsrt_here, c);
 }
 
 int ls_chan_send_at(struct ls_site *site, struct ls_chan *chan, const void *item, ls_ns deadline)
@@ -41,7 +41,7 @@ int ls_chan_send_at(struct ls_site *site, struct ls_chan *chan, const void *item
     struct chan *c = lsrt_sync_inside(chan, &lsrt_chan_ops, "ls_chan_send");
     if (!c)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     int error = lsrt_mailbox_put(l, &c->box, item);
     if (error == EAGAIN) {
         struct wait w = { .item = (void *)item };
@@ -61,7 +61,7 @@ int ls_chan_recv_at(struct ls_site *site, struct ls_chan *chan, void *ret_item, 
     struct chan *c = lsrt_sync_inside(chan, &lsrt_chan_ops, "ls_chan_recv");
     if (!c)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     int error = lsrt_mailbox_take(l, &c->box, ret_item);
     if (error == EAGAIN) {
         struct wait w = { .item = ret_item };
@@ -73,13 +73,13 @@ int ls_chan_recv_at(struct ls_site *site, struct ls_chan *chan, void *ret_item, 
 int ls_chan_try_send(struct ls_chan *chan, const void *item)
 {
     struct chan *c = lsrt_sync_of(chan, &lsrt_chan_ops, "ls_chan_try_send");
-    return c ? lsrt_result(lsrt_mailbox_put(lsrt_loop(), &c->box, item)) : -1;
+    return c ? lsrt_result(lsrt_mailbox_put(lsrt_here, &c->box, item)) : -1;
 }
 
 int ls_chan_try_recv(struct ls_chan *chan, void *ret_item)
 {
     struct chan *c = lsrt_sync_of(chan, &lsrt_chan_ops, "ls_chan_try_recv");
-    return c ? received(lsrt_mailbox_take(lsrt_loop(), &c->box, ret_item)) : -1;
+    return c ? received(lsrt_mailbox_take(lsrt_here, &c->box, ret_item)) : -1;
 }
 
 ssize_t ls_chan_size(struct ls_chan *chan)
@@ -95,7 +95,7 @@ int ls_chan_close(struct ls_chan *chan)
         return -1;
     if (c->box.closed)
         return lsrt_misuse(EPIPE, "ls_chan_close: channel '%s' is closed already", c->box.object.name);
-    lsrt_mailbox_close(lsrt_loop(), &c->box);
+    lsrt_mailbox_close(lsrt_here, &c->box);
     return 0;
 }
 

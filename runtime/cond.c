@@ -23,7 +23,7 @@ static const struct object_ops cond_ops = {
 struct ls_cond *ls_cond_new_at(struct ls_site *site, const char *name)
 {
     struct cond *c = lsrt_sync_new(&cond_ops, site, name);
-    return c ? lsrt_object_handle(lsrt_loop(), c) : NULL;
+    return c ? lsrt_object_handle(lsrt_here, c) : NULL;
 }
 
 int ls_cond_wait_at(struct ls_site *site, struct ls_cond *cond, struct ls_lock *lock, ls_ns deadline)
@@ -34,7 +34,7 @@ int ls_cond_wait_at(struct ls_site *site, struct ls_cond *cond, struct ls_lock *
         return -1;
     if (waitq_count(&c->waiters) && c->lock != lock)
         return lsrt_misuse(EINVAL, "ls_cond_wait: others wait for condition '%s' with another lock", c->object.name);
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     struct wait w;
     c->lock = lock;
     lsrt_lock_release(l, k);
@@ -60,7 +60,7 @@ int ls_cond_notify(struct ls_cond *cond, size_t n)
     if (!c)
         return -1;
     int served = 0;
-    for (; n > 0 && waitq_serve(lsrt_loop(), &c->waiters); n--)
+    for (; n > 0 && waitq_serve(lsrt_here, &c->waiters); n--)
         served++;
     return served;
 }

@@ -16,7 +16,7 @@ const struct object_ops lsrt_event_ops = {
 struct ls_event *ls_event_new_at(struct ls_site *site, const char *name)
 {
     struct event *e = lsrt_sync_new(&lsrt_event_ops, site, name);
-    return e ? lsrt_object_handle(lsrt_loop(), e) : NULL;
+    return e ? lsrt_object_handle(lsrt_here, e) : NULL;
 }
 
 int ls_event_wait_at(struct ls_site *site, struct ls_event *event, ls_ns deadline)
@@ -25,7 +25,7 @@ int ls_event_wait_at(struct ls_site *site, struct ls_event *event, ls_ns deadlin
     if (!e)
         return -1;
     struct wait w;
-    return e->set ? 0 : lsrt_result(waitq_park(lsrt_loop(), &e->waiters, &w, LS_WHY_EVENT, &e->object, site, deadline));
+    return e->set ? 0 : lsrt_result(waitq_park(lsrt_here, &e->waiters, &w, LS_WHY_EVENT, &e->object, site, deadline));
 }
 
 int ls_event_set(struct ls_event *event)
@@ -34,7 +34,7 @@ int ls_event_set(struct ls_event *event)
     if (!e)
         return -1;
     e->set = true;
-    while (waitq_serve(lsrt_loop(), &e->waiters))
+    while (waitq_serve(lsrt_here, &e->waiters))
         ;
     return 0;
 }

@@ -62,7 +62,8 @@ static void append_step(char *text, size_t size, struct on on, const struct task
 int lsrt_deadlock(struct loop *l, struct object *o, const char *call)
 {
     struct task *self = l->current;
-    struct search s = { .count = 0 };
+    struct search s; /* large: only the count is set */
+    s.count = 0;
     if (self->scopes || !lsrt_holder_of(on_object(o)))
         return 0;
     search_add(&s, lsrt_holder_of(on_object(o)), -1);

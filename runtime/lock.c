@@ -65,7 +65,7 @@ static int refuse(struct loop *l, struct lock *k, bool for_good, const char *cal
         lsrt_misuse(EDEADLK, "%s: task '%s' holds lock '%s' already", call, l->current->name, k->object.name);
         return EDEADLK;
     }
-    return for_good ? lsrt_deadlock(l, &k->object, call) : 0;
+    return for_good && k->holder.task->state == TASK_PARKED ? lsrt_deadlock(l, &k->object, call) : 0;
 }
 
 /* The running task waits until the lock is its own; deadline NULL: whatever happens, lsrt_park_anyway. */
@@ -95,7 +95,7 @@ void lsrt_lock_release(struct loop *l, struct lock *k)
 struct lock *lsrt_lock_held(const struct ls_lock *handle, const char *call)
 {
     struct lock *k = lsrt_sync_inside(handle, &lock_ops, call);
-    if (!k || k->holder.task == lsrt_loop()->current)
+    if (!k || k->holder.task == lsrt_here->current)
         return k;
     lsrt_misuse(EPERM, k->holder.task ? "%s: lock '%s' is held by '%s', not by this task" : "%s: lock '%s' is not held",
                 call, k->object.name, k->holder.task ? holder_name(&k->holder) : "");
@@ -124,7 +124,7 @@ int lsrt_lock_again(struct loop *l, const struct ls_lock *handle, struct ls_site
 struct ls_lock *ls_lock_new_at(struct ls_site *site, const char *name)
 {
     struct lock *k = lsrt_sync_new(&lock_ops, site, name);
-    return k ? lsrt_object_handle(lsrt_loop(), k) : NULL;
+    return k ? lsrt_object_handle(lsrt_here, k) : NULL;
 }
 
 int ls_lock_acquire_at(struct ls_site *site, struct ls_lock *lock, ls_ns deadline)
@@ -132,7 +132,7 @@ int ls_lock_acquire_at(struct ls_site *site, struct ls_lock *lock, ls_ns deadlin
     struct lock *k = lsrt_sync_inside(lock, &lock_ops, "ls_lock_acquire");
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     if (!k->holder.task) {
         holder_take(&k->holder, l->current);
         return 0;
@@ -146,7 +146,7 @@ int ls_lock_try(struct ls_lock *lock)
     struct lock *k = lsrt_sync_inside(lock, &lock_ops, "ls_lock_try");
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     if (k->holder.task) {
         int code = refuse(l, k, false, "ls_lock_try");
         return lsrt_result(code ? code : EAGAIN);
@@ -160,7 +160,7 @@ int ls_lock_release(struct ls_lock *lock)
     struct lock *k = lsrt_sync_of(lock, &lock_ops, "ls_lock_release");
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     if (!k->holder.task)
         return lsrt_misuse(EPERM, "ls_lock_release: lock '%s' is not held", k->object.name);
     if (k->holder.task != l->current && !holder_is_over(&k->holder))
@@ -173,7 +173,7 @@ int ls_lock_release(struct ls_lock *lock)
 struct ls_task *ls_lock_holder(struct ls_lock *lock)
 {
     struct lock *k = lsrt_sync_of(lock, &lock_ops, "ls_lock_holder");
-    return k && k->holder.task && !holder_is_over(&k->holder) ? lsrt_task_handle(lsrt_loop(), k->holder.task) : NULL;
+    return k && k->holder.task && !holder_is_over(&k->holder) ? lsrt_task_handle(lsrt_here, k->holder.task) : NULL;
 }
 
 int ls_lock_free(struct ls_lock *lock)

@@ -9,17 +9,7 @@
 #include "loop.h"
 
 #define INDEX_BITS 24
-#define INDEX_MASK ((1u << INDEX_BITS) - 1)
-
-struct seat {
-    struct object *object; /* NULL: free */
-    uint32_t generation;   /* of the object, or of the next one */
-    uint32_t next_free;    /* index + 1 */
-};
-struct object_table {
-    struct seat *seats;
-    uint32_t count, room, free; /* free: index + 1 */
-};
+#define INDEX_MASK OBJECT_INDEX_MASK
 
 static struct object_table *table_with_room(struct loop *l)
 {
@@ -31,12 +21,17 @@ static struct object_table *table_with_room(struct loop *l)
     uint32_t room = t->room ? 2 * t->room : 32;
     if (room > INDEX_MASK)
         return NULL;
-    struct seat *seats = realloc(t->seats, room * sizeof *seats);
+    struct object_seat *seats = realloc(t->seats, room * sizeof *seats);
     if (!seats)
         return NULL;
     t->seats = seats;
     t->room = room;
     return t;
+}
+
+static uintptr_t handle_of(const struct loop *l, uint32_t generation, uint32_t index)
+{
+    return (uintptr_t)l->id << 48 | (uintptr_t)generation << INDEX_BITS | index;
 }
 
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name)
@@ -48,7 +43,7 @@ void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_si
         return NULL;
     }
     uint32_t index = t->free ? t->free - 1 : t->count;
-    struct seat *seat = &t->seats[index];
+    struct object_seat *seat = &t->seats[index];
     if (t->free)
         t->free = seat->next_free;
     else {
@@ -56,6 +51,7 @@ void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_si
         seat->generation = 1;
     }
     seat->object = o;
+    seat->handle = handle_of(l, seat->generation, index);
     o->ops = ops;
     o->site = site;
     o->index = index;
@@ -67,12 +63,13 @@ void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_si
 void lsrt_object_free(struct loop *l, void *object)
 {
     struct object *o = object;
-    struct seat *seat = &l->objects->seats[o->index];
+    struct object_seat *seat = &l->objects->seats[o->index];
     if (o->ops->destroy)
         o->ops->destroy(l, o);
     if (o->probe_id)
         ls_probe_object_end(o->probe_id);
     seat->object = NULL;
+    seat->handle = 0;
     seat->generation = (seat->generation + 1) & INDEX_MASK;
     seat->next_free = l->objects->free;
     l->objects->free = o->index + 1;
@@ -81,38 +78,31 @@ void lsrt_object_free(struct loop *l, void *object)
 
 void lsrt_object_retire(struct loop *l, struct object *o)
 {
-    struct seat *seat = &l->objects->seats[o->index];
+    struct object_seat *seat = &l->objects->seats[o->index];
     o->generation = seat->generation = (seat->generation + 1) & INDEX_MASK;
+    seat->handle = handle_of(l, seat->generation, o->index);
 }
 
 void *lsrt_object_handle(struct loop *l, const void *object)
 {
-    const struct object *o = object;
-    return (void *)((uintptr_t)l->id << 48 | (uintptr_t)o->generation << INDEX_BITS | o->index);
+    return (void *)l->objects->seats[((const struct object *)object)->index].handle;
 }
 
-/* Says what is wrong with the handle. */
-static void *refuse(struct loop *l, uintptr_t h, const struct object_ops *ops, const char *call, const struct object *o)
+void *lsrt_object_refuse(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
 {
+    uintptr_t h = (uintptr_t)handle;
+    uint32_t index = (uint32_t)h & INDEX_MASK;
+    const struct object_seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
     if (!h)
         lsrt_misuse(EINVAL, "%s: the %s is NULL", call, ops->noun);
     else if (h >> 48 != l->id)
         lsrt_misuse(EPERM, "%s: this %s is of another loop (%u, this is %u): it belongs to its thread", call, ops->noun,
                     (unsigned)(h >> 48), l->id);
-    else if (o)
-        lsrt_misuse(EINVAL, "%s: not a %s: '%s' is a %s", call, ops->noun, o->name, o->ops->noun);
+    else if (seat && seat->handle == h)
+        lsrt_misuse(EINVAL, "%s: not a %s: '%s' is a %s", call, ops->noun, seat->object->name, seat->object->ops->noun);
     else
         lsrt_misuse(EINVAL, "%s: this %s was freed already", call, ops->noun);
     return NULL;
-}
-
-void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
-{
-    uintptr_t h = (uintptr_t)handle;
-    uint32_t index = (uint32_t)h & INDEX_MASK, generation = (uint32_t)(h >> INDEX_BITS) & INDEX_MASK;
-    const struct seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
-    struct object *o = h && h >> 48 == l->id && seat && seat->generation == generation ? seat->object : NULL;
-    return o && o->ops == ops ? o : refuse(l, h, ops, call, o);
 }
 
 uint32_t lsrt_object_probe_id(struct object *o)
@@ -133,7 +123,7 @@ int lsrt_object_watch(struct loop *l, const struct object *o, int fd, uint32_t e
 
 void lsrt_object_event(struct loop *l, uint64_t data, uint32_t events)
 {
-    const struct seat *seat = &l->objects->seats[data & INDEX_MASK];
+    const struct object_seat *seat = &l->objects->seats[data & INDEX_MASK];
     if (seat->object && seat->generation == data >> 32) /* not one that went a moment ago */
         seat->object->ops->event(l, seat->object, events);
 }

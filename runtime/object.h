@@ -12,9 +12,7 @@
 
 #include <loopscope/probe.h>
 
-struct loop;
-struct object;
-struct task;
+#include "loop.h"
 
 struct object_ops {
     enum ls_object_kind kind;
@@ -42,13 +40,38 @@ struct object {
     char name[36];
 };
 
+/* The objects of a loop, by index. */
+struct object_seat {
+    struct object *object;
+    uintptr_t handle;    /* 0: free */
+    uint32_t generation; /* of the object, or of the next one */
+    uint32_t next_free;  /* index + 1 */
+};
+struct object_table {
+    struct object_seat *seats;
+    uint32_t count, room, free; /* free: index + 1 */
+};
+#define OBJECT_INDEX_MASK 0xffffffu /* the lowest 24 bits of a handle */
+
 /* A zeroed object of ops->size with a name (copied; NULL: the noun).  NULL and ENOMEM. */
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name);
 void lsrt_object_free(struct loop *l, void *object); /* its handles are spent */
 void lsrt_object_retire(struct loop *l, struct object *o); /* its handles are spent, but it stays */
 void *lsrt_object_handle(struct loop *l, const void *object);
+/* NULL, errno and the error text: what is wrong with the handle. */
+void *lsrt_object_refuse(struct loop *l, const void *handle, const struct object_ops *ops, const char *call);
 /* The object of a handle, when it is a living one of `ops` and of this loop; else NULL, errno and the error text. */
-void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call);
+static inline void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
+{
+    const struct object_table *t = l->objects;
+    uint32_t index = (uint32_t)(uintptr_t)handle & OBJECT_INDEX_MASK;
+    if (__builtin_expect(handle && t && index < t->count, 1)) {
+        const struct object_seat *seat = &t->seats[index];
+        if (__builtin_expect(seat->handle == (uintptr_t)handle && seat->object->ops == ops, 1))
+            return seat->object;
+    }
+    return lsrt_object_refuse(l, handle, ops, call);
+}
 /* Its id in the trace, told there at the first use; call it only while ls_probe_on(). */
 uint32_t lsrt_object_probe_id(struct object *o);
 /* Has the loop's epoll watch an fd (events as for epoll_ctl) for the object, until it is closed.  0 or errno. */

@@ -36,7 +36,7 @@ static struct queue *queue_new(struct ls_site *site, const char *name, enum orde
         return NULL;
     lsrt_mailbox_init(&q->box, order, item_size, max ? max : SIZE_MAX);
     q->box.compare = compare;
-    return lsrt_object_handle(lsrt_loop(), q);
+    return lsrt_object_handle(lsrt_here, q);
 }
 
 struct ls_queue *ls_queue_new_at(struct ls_site *site, const char *name, size_t item_size, size_t max, int lifo)
@@ -58,7 +58,7 @@ int ls_queue_put_at(struct ls_site *site, struct ls_queue *queue, const void *it
     struct queue *q = lsrt_sync_inside(queue, &lsrt_queue_ops, "ls_queue_put");
     if (!q)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     int error = lsrt_mailbox_put(l, &q->box, item);
     if (error == EAGAIN) {
         struct wait w = { .item = (void *)item };
@@ -72,7 +72,7 @@ int ls_queue_get_at(struct ls_site *site, struct ls_queue *queue, void *ret_item
     struct queue *q = lsrt_sync_inside(queue, &lsrt_queue_ops, "ls_queue_get");
     if (!q)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     int error = lsrt_mailbox_take(l, &q->box, ret_item);
     if (error == EAGAIN) {
         struct wait w = { .item = ret_item };
@@ -84,13 +84,13 @@ int ls_queue_get_at(struct ls_site *site, struct ls_queue *queue, void *ret_item
 int ls_queue_put_nowait(struct ls_queue *queue, const void *item)
 {
     struct queue *q = lsrt_sync_of(queue, &lsrt_queue_ops, "ls_queue_put_nowait");
-    return q ? lsrt_result(lsrt_mailbox_put(lsrt_loop(), &q->box, item)) : -1;
+    return q ? lsrt_result(lsrt_mailbox_put(lsrt_here, &q->box, item)) : -1;
 }
 
 int ls_queue_get_nowait(struct ls_queue *queue, void *ret_item)
 {
     struct queue *q = lsrt_sync_of(queue, &lsrt_queue_ops, "ls_queue_get_nowait");
-    return q ? lsrt_result(lsrt_mailbox_take(lsrt_loop(), &q->box, ret_item)) : -1;
+    return q ? lsrt_result(lsrt_mailbox_take(lsrt_here, &q->box, ret_item)) : -1;
 }
 
 ssize_t ls_queue_size(struct ls_queue *queue)
@@ -118,7 +118,7 @@ static int done(struct queue *q, uint64_t n)
         return EINVAL;
     q->done += n;
     if (q->done == q->box.accepted)
-        while (waitq_serve(lsrt_loop(), &q->joiners))
+        while (waitq_serve(lsrt_here, &q->joiners))
             ;
     return 0;
 }
@@ -142,7 +142,7 @@ int ls_queue_join_at(struct ls_site *site, struct ls_queue *queue, ls_ns deadlin
     struct wait w; /* the event is that all is done */
     return q->done == q->box.accepted
                ? 0
-               : lsrt_result(waitq_park(lsrt_loop(), &q->joiners, &w, LS_WHY_EVENT, &q->box.object, site, deadline));
+               : lsrt_result(waitq_park(lsrt_here, &q->joiners, &w, LS_WHY_EVENT, &q->box.object, site, deadline));
 }
 
 int ls_queue_shutdown(struct ls_queue *queue, int now)
@@ -150,7 +150,7 @@ int ls_queue_shutdown(struct ls_queue *queue, int now)
     struct queue *q = lsrt_sync_of(queue, &lsrt_queue_ops, "ls_queue_shutdown");
     if (!q)
         return -1;
-    lsrt_mailbox_close(lsrt_loop(), &q->box);
+    lsrt_mailbox_close(lsrt_here, &q->box);
     size_t left = now ? q->box.count : 0;
     uint64_t undone = q->box.accepted - q->done;
     if (now)

@@ -160,7 +160,7 @@ static int refuse(struct loop *l, struct rwlock *k, bool for_good, const char *c
         lsrt_misuse(EDEADLK, "%s: task '%s' holds rwlock '%s' already", call, l->current->name, k->object.name);
         return EDEADLK;
     }
-    return for_good && k->count ? lsrt_deadlock(l, &k->object, call) : 0;
+    return for_good && k->count && k->holders->task->state == TASK_PARKED ? lsrt_deadlock(l, &k->object, call) : 0;
 }
 
 static int acquire(struct ls_site *site, struct ls_rwlock *lock, bool to_write, ls_ns deadline, const char *call)
@@ -168,7 +168,7 @@ static int acquire(struct ls_site *site, struct ls_rwlock *lock, bool to_write, 
     struct rwlock *k = lsrt_sync_inside(lock, &rwlock_ops, call);
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     bool at_once = free_for(k, to_write);
     int error = refuse(l, k, !at_once && deadline == LS_NEVER, call);
     if (!error && !to_write)
@@ -196,7 +196,7 @@ static int try(struct ls_rwlock *lock, bool to_write, const char *call)
     struct rwlock *k = lsrt_sync_inside(lock, &rwlock_ops, call);
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     int error = refuse(l, k, false, call);
     if (!error && !free_for(k, to_write))
         error = EAGAIN;
@@ -212,7 +212,7 @@ struct ls_rwlock *ls_rwlock_new_at(struct ls_site *site, const char *name)
         return NULL;
     k->holders = k->few;
     k->room = FEW;
-    return lsrt_object_handle(lsrt_loop(), k);
+    return lsrt_object_handle(lsrt_here, k);
 }
 
 int ls_rwlock_read_at(struct ls_site *site, struct ls_rwlock *lock, ls_ns deadline)
@@ -240,7 +240,7 @@ int ls_rwlock_release(struct ls_rwlock *lock)
     struct rwlock *k = lsrt_sync_of(lock, &rwlock_ops, "ls_rwlock_release");
     if (!k)
         return -1;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     struct holder *h = k->writing && holder_is_over(k->holders) ? k->holders : holding(k, l->current);
     if (!h)
         return lsrt_misuse(EPERM, "ls_rwlock_release: this task does not hold rwlock '%s'", k->object.name);

@@ -35,7 +35,7 @@ struct ls_sem *ls_sem_new_at(struct ls_site *site, const char *name, size_t valu
         return NULL;
     s->value = value;
     s->bound = bound;
-    return lsrt_object_handle(lsrt_loop(), s);
+    return lsrt_object_handle(lsrt_here, s);
 }
 
 /* Permits that are there go to those who wait. */
@@ -62,7 +62,7 @@ int ls_sem_acquire_at(struct ls_site *site, struct ls_sem *sem, ls_ns deadline)
         return -1;
     if (take(s))
         return 0;
-    struct loop *l = lsrt_loop();
+    struct loop *l = lsrt_here;
     struct wait w;
     int code = waitq_park(l, &s->waiters, &w, LS_WHY_SEM, &s->object, site, deadline);
     s->handed -= w.served;
@@ -88,7 +88,7 @@ int ls_sem_release(struct ls_sem *sem)
         return lsrt_misuse(EOVERFLOW, "ls_sem_release: semaphore '%s' has all its %zu permits already", s->object.name,
                            s->bound);
     s->value++;
-    hand_over(lsrt_loop(), s);
+    hand_over(lsrt_here, s);
     return 0;
 }
 

@@ -9,24 +9,12 @@ void *lsrt_sync_new(const struct object_ops *ops, struct ls_site *site, const ch
     return l ? lsrt_object_new(l, ops, site, name) : NULL;
 }
 
-void *lsrt_sync_of(const void *handle, const struct object_ops *ops, const char *call)
-{
-    struct loop *l = lsrt_on_loop(call);
-    return l ? lsrt_object_of(l, handle, ops, call) : NULL;
-}
-
-void *lsrt_sync_inside(const void *handle, const struct object_ops *ops, const char *call)
-{
-    struct loop *l = lsrt_inside(call);
-    return l ? lsrt_object_of(l, handle, ops, call) : NULL;
-}
-
 int lsrt_sync_free(void *object, size_t waiting, const char *call)
 {
     struct object *o = object;
     if (waiting)
         return lsrt_misuse(EBUSY, "%s: %zu task%s for %s '%s'", call, waiting, waiting == 1 ? " waits" : "s wait",
                            o->ops->noun, o->name);
-    lsrt_object_free(lsrt_loop(), o);
+    lsrt_object_free(lsrt_here, o);
     return 0;
 }

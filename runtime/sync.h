@@ -5,14 +5,27 @@
 #include <loopscope/sync.h>
 
 #include "object.h"
+#include "schedule.h"
 #include "waitq.h"
 
 /* A new object of this thread's loop; NULL and errno. */
 void *lsrt_sync_new(const struct object_ops *ops, struct ls_site *site, const char *name);
 /* The object of a handle, of this thread's loop, inside a task or not; NULL, errno and the error text. */
-void *lsrt_sync_of(const void *handle, const struct object_ops *ops, const char *call);
+static inline void *lsrt_sync_of(const void *handle, const struct object_ops *ops, const char *call)
+{
+    struct loop *l = lsrt_here;
+    if (LSRT_UNLIKELY(!l || !l->current) && !(l = lsrt_on_loop(call)))
+        return NULL;
+    return lsrt_object_of(l, handle, ops, call);
+}
 /* The same for what waits: inside a task only. */
-void *lsrt_sync_inside(const void *handle, const struct object_ops *ops, const char *call);
+static inline void *lsrt_sync_inside(const void *handle, const struct object_ops *ops, const char *call)
+{
+    struct loop *l = lsrt_here;
+    if (LSRT_UNLIKELY(!l || !l->current) && !(l = lsrt_inside(call)))
+        return NULL;
+    return lsrt_object_of(l, handle, ops, call);
+}
 /* Frees it when no task waits for it; 0, or EBUSY (-1, errno). */
 int lsrt_sync_free(void *object, size_t waiting, const char *call);
 
