@@ -181,7 +181,7 @@ static intptr_t allow(void *arg)
 static intptr_t compute(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 60; i++) {
         spin(LS_MS);
         ls_yield();
     }
