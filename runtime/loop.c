@@ -240,6 +240,8 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
     if (ls_spawn_at(site, fn, arg, "main")) {
         run(l);
         result = l->main->result;
+        if (ls_probe_on()) /* by whoever called ls_run */
+            ls_probe_task_observed(lsrt_task_probe_id(l->main));
         error = l->main->error;
         l->closing = true;
         lsrt_task_cancel_all(l);

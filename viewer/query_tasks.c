@@ -198,6 +198,7 @@ static struct task_list *list_new(struct trace *t, char *ret_error, int error_si
     list->moment.duration = positive(list->moment.duration);
     list->moment.at = list->moment.duration;
     list->moment.why = MOMENT_END;
+    list->finished = t->finalized;
     list->total = positive(number(t, "SELECT count(*) FROM task"));
     return list;
 }

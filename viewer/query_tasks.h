@@ -57,6 +57,7 @@ struct task_list {
     struct task_info *tasks;
     int n_tasks;
     int64_t total, found;   /* in the trace, and of these the query's */
+    bool finished;          /* else what those alive at the end do is not stored yet, or never was */
     struct pool *pool;      /* private, both */
     struct task_lookups *lookups;
 };

@@ -23,6 +23,15 @@ void task_moment_words(const struct task_moment *m, char *ret_text, int size)
     }
 }
 
+void task_unfinished_note(const struct page *p, const struct task_list *list)
+{
+    if (!list->finished && list->moment.why == MOMENT_END)
+        page_paragraph(p, "", 2,
+                       "NOT FINISHED: what those that are alive wait for is stored when the recording ends; --at looks "
+                       "at an earlier moment.",
+                       BAD);
+}
+
 static int64_t life_of(const struct task_info *k, const struct task_moment *m)
 {
     return k->t == NOT_KNOWN ? NOT_KNOWN : (k->t_end == NOT_KNOWN ? m->duration : k->t_end) - k->t;
@@ -64,7 +73,9 @@ int tasks_text(const struct page *p, struct trace *t, struct task_list *list, co
     fprintf(p->f, "%s", head);
     if (list->n_tasks < list->found)
         fprintf(p->f, "; the first %s, --limit shows more", human_count(list->n_tasks).s);
-    fprintf(p->f, "\n\n");
+    fprintf(p->f, "\n");
+    task_unfinished_note(p, list);
+    fputc('\n', p->f);
     if (list->n_tasks == 0)
         return 0;
     if (table_make(&table, list->n_tasks, 11, titles, 1 | 2 | 4 | 1024) != 0)
