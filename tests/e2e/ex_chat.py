@@ -67,5 +67,6 @@ with place() as directory:
 
     blocking = True
     out, t = record(directory, "real/chat_blocking", 0, 3, meanwhile=talk)
-    found = blocked_in(t, "real/chat_blocking.c", "say", "/* here */", "write", ["client 1"])
+    found = blocked_in(t, "real/chat_blocking.c", "say", "/* here */", "write", ["client 1"],
+                       least=200 * MS)
     check(max(s[3] for s in found) > 250 * MS, f"for as long as one does not read: {found}")

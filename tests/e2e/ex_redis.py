@@ -44,5 +44,6 @@ with place() as directory, redis(directory, free_port()) as port:
 
     out, t = record(directory, "real/redis_async_blocking", port, CLIENTS)
     check(out == f"consumer: no job came\n{CLIENTS} clients, {CLIENTS} right\n", out)
-    found = blocked_in(t, "real/redis_async_blocking.c", "consumer", "/* here */", "read", ["consumer"])
+    found = blocked_in(t, "real/redis_async_blocking.c", "consumer", "/* here */", "read", ["consumer"],
+                       least=200 * MS)
     check(len(found) == 1 and found[0][3] > 490 * MS, f"for as long as BLPOP waits in vain: {found}")

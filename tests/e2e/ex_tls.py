@@ -42,5 +42,5 @@ with place() as directory:
     none_blocked(t, "tls_echo")
 
     out, t = record(directory, "real/tls_echo_blocking", 0, 3, *key, meanwhile=talk)
-    found = blocked_in(t, "real/tls_echo_blocking.c", "echo", "/* here */", "read", ["client 1"])
+    found = blocked_in(t, "real/tls_echo_blocking.c", "echo", "/* here */", "read", ["client 1"], least=200 * MS)
     check(found[0][3] > SILENCE * 0.8e9, f"for as long as the client is silent: {found}")
