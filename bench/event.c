@@ -17,7 +17,14 @@
 
 #define BURST  50000
 #define ROUNDS 101
-#define FIVE(x) do { x; x; x; x; x; } while (0) /* the loop around it is not what is measured */
+#define FIVE(x) \
+    do {        \
+        x;      \
+        x;      \
+        x;      \
+        x;      \
+        x;      \
+    } while (0) /* the loop around it is not what is measured */
 
 static volatile uint64_t sink;
 

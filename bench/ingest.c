@@ -29,7 +29,7 @@
 struct producer {
     struct ls_arena *arena;
     uint64_t steps;
-    double rate;      /* events a second, 0 = as fast as the ring allows */
+    double rate; /* events a second, 0 = as fast as the ring allows */
     int wait_when_full;
     uint64_t events, dropped;
     uint64_t head, x;
@@ -107,7 +107,9 @@ static void *produce(void *arg)
         /* Odd tasks yield, even ones wait for their socket, and the loop wakes those. */
         if (to % 2 == 0)
             push(p, (struct ls_event){ .kind = EV_WAKE, .id = to });
-        push(p, (struct ls_event){ .kind = EV_SWITCH, .id = to, .a = running | (uint64_t)(1 + p->x % 40) << 32,
+        push(p, (struct ls_event){ .kind = EV_SWITCH,
+                                   .id = to,
+                                   .a = running | (uint64_t)(1 + p->x % 40) << 32,
                                    .flags = running % 2 ? LS_WHY_YIELD : LS_WHY_FD,
                                    .b = running % 2 ? 0 : 5 + running % 400 });
         running = to;
@@ -148,7 +150,10 @@ static void on_gap(void *c, const struct row_gap *r)
     store_gap(((struct recorder *)c)->store, r);
 }
 
-struct result { double seconds, cpu, produce_seconds, bytes; uint64_t steps, events, dropped, spilled; };
+struct result {
+    double seconds, cpu, produce_seconds, bytes;
+    uint64_t steps, events, dropped, spilled;
+};
 
 static off_t size_of(const char *path)
 {
@@ -172,8 +177,13 @@ static struct result record(const char *path, const char *dir, struct producer p
     p.x = 88172645463325252ull;
     if (store_create(path, &rec.store) < 0)
         exit(1);
-    struct assemble_sink sink = { .ctx = &rec, .loop = on_loop, .iteration = on_iteration, .step = on_step,
-                                  .task_begin = on_task, .task_end = on_task, .gap = on_gap };
+    struct assemble_sink sink = { .ctx = &rec,
+                                  .loop = on_loop,
+                                  .iteration = on_iteration,
+                                  .step = on_step,
+                                  .task_begin = on_task,
+                                  .task_end = on_task,
+                                  .gap = on_gap };
     rec.assembler = assembler_new(&sink, &clock);
     pthread_t producer;
     struct drain *d = drain_start(a, dir, memory);
@@ -224,7 +234,8 @@ static double bare(const char *path, const struct rows *rows, bool virtual)
     char sql[4096];
     unlink(path);
     sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    sqlite3_exec(db, "PRAGMA page_size=65536; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000",
+    sqlite3_exec(db,
+                 "PRAGMA page_size=65536; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000",
                  NULL, NULL, NULL);
     sqlite3_exec(db, table, NULL, NULL, NULL);
     size_t n = (size_t)snprintf(sql, sizeof sql, "INSERT INTO step(%s) VALUES", strchr(columns, ',') + 1);
@@ -304,8 +315,8 @@ int main(int argc, char **argv)
            r.bytes / (double)r.steps, (double)r.events / (double)r.steps);
 
     r = record(path, dir, (struct producer){ .steps = steps * 2, .rate = 2e6 }, 64 << 20, NULL);
-    printf("ingest 2 M events/s      %.2f of a core, %llu lost   (goal <= 0.55, 0; offered %.2f M/s)\n", r.cpu / r.seconds,
-           (unsigned long long)r.dropped, (double)r.events / r.seconds / 1e6);
+    printf("ingest 2 M events/s      %.2f of a core, %llu lost   (goal <= 0.55, 0; offered %.2f M/s)\n",
+           r.cpu / r.seconds, (unsigned long long)r.dropped, (double)r.events / r.seconds / 1e6);
     r = record(path, dir, (struct producer){ .steps = steps * 2, .rate = 8e6 }, 16 << 20, NULL);
     printf("ingest burst 8 M/s       %llu lost, %llu of %llu records spilled   (goal 0 lost)\n",
            (unsigned long long)r.dropped, (unsigned long long)r.spilled, (unsigned long long)r.events);

@@ -45,8 +45,7 @@ static intptr_t app(void *arg)
         uint64_t t = bench_now();
         for (int i = 0; i < BURST; i++)
             sink = bench_ticks();
-        double limit = (double)(bench_now() - t) / BURST, plain = burst(0), traced = on ? burst(1) : 0,
-               st = st_burst();
+        double limit = (double)(bench_now() - t) / BURST, plain = burst(0), traced = on ? burst(1) : 0, st = st_burst();
         if (r >= 0)
             v[0][r] = limit, v[1][r] = plain, v[2][r] = traced, v[3][r] = st;
     }
