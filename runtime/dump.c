@@ -39,6 +39,12 @@ void lsrt_dump_leave(struct loop *l)
             atomic_store(&loops[i], NULL);
 }
 
+void lsrt_dump_forget(void)
+{
+    for (size_t i = 0; i < LOOPS; i++)
+        atomic_store(&loops[i], NULL);
+}
+
 /* What is written, gathered into few calls. */
 struct out {
     int fd, error;

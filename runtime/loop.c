@@ -44,6 +44,8 @@ struct loop *lsrt_not_inside(const char *call)
 {
     if (lsrt_here && lsrt_here->calling)
         lsrt_misuse(EPERM, "%s: a callback of the loop must not wait: spawn a task for it", call);
+    else if (lsrt_forked())
+        lsrt_misuse(EPERM, "%s: in a forked child: the loop is the parent's; ls_run makes a new one", call);
     else
         lsrt_misuse(EPERM, "%s: not inside a task: call it from a function that ls_run or ls_spawn runs", call);
     return NULL;
@@ -230,6 +232,7 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
     struct loop *l = loop_new(opts ? opts : &defaults);
     if (!l)
         return -1;
+    lsrt_fork_watch();
     lsrt_here = l;
     l->tid = gettid();
     l->began = lsrt_now();

@@ -275,6 +275,12 @@ void lsrt_fds_free(struct loop *l);
 /* dump.c: ls_dump_all finds a loop between these two */
 void lsrt_dump_join(struct loop *l);
 void lsrt_dump_leave(struct loop *l);
+void lsrt_dump_forget(void); /* all of them */
+
+/* fork.c */
+void lsrt_fork_watch(void);
+bool lsrt_forked(void); /* this is a child whose thread had a loop in the parent */
+_Noreturn void lsrt_fork_end(intptr_t result); /* the function of the task that forked has returned in the child */
 
 /* post.c */
 void lsrt_remotes_end(struct loop *l); /* no answer comes any more */

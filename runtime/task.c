@@ -227,6 +227,8 @@ static void task_main(void)
     errno = 0;
     intptr_t result = t->fn(t->arg);
     int error = errno;
+    if (LSRT_UNLIKELY(lsrt_here != l))
+        lsrt_fork_end(result);
     if (LSRT_UNLIKELY(t->more || t->scopes))
         lsrt_task_cleanup(l, t);
     struct finish f = { 0 };

@@ -65,6 +65,8 @@ struct ls_opts {
 /* Runs fn as task "main" on a new loop of this thread, and returns what it returned; -1 and errno (EBUSY: this thread
  * has a loop already) when it could not start.  When fn is over, the tasks that are left are cancelled (from then on
  * every await returns ECANCELED) and run to their end; one that keeps awaiting all the same is abandoned and named.
+ * A child of fork(2) has no loop, whatever the parent's tasks do: what waits fails with EPERM there, ls_run makes a new
+ * loop, and when the function of the task that forked returns, the child exits with its result.
  *     intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts); */
 #define ls_run(fn, arg, ...) ls_run_at(LS_SITE(#fn), (fn), (arg), __VA_ARGS__) /* a literal of opts has commas */
 
