@@ -1,6 +1,6 @@
 /* lock.c - ls_lock: one holder at a time, handed over to the first that waits.  Runs on the loop's thread.
  *
- * It is free when nobody holds it, and then nobody waits: who releases it with somebody waiting makes that one its holder. */
+ * When nobody holds it, nobody waits: who releases it while somebody waits makes that one its holder. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -1,9 +1,9 @@
 /* sync.h - what tasks share: locks, events, conditions, semaphores, barriers, queues, channels and select.
  *
- * One page of rules for all of them.
- * Waiting is first come, first served, and by hand-over: who releases, puts or sends gives it to the first that waits, so
- * that nobody slips in between; a waiter that was cancelled or timed out loses nothing and swallows nothing.
- * The last argument of what waits is a deadline (runtime.h).  Errors, besides ETIMEDOUT, ECANCELED and runtime.h's EPERM:
+ * Waiting is first come, first served, and by hand-over: who releases, puts or sends gives it to the first that waits,
+ * so that nobody slips in between.  A waiter that is cancelled or times out swallows nothing; a cancel that comes when it
+ * was served already is told at its next await, so that what it got is not lost (in asyncio, the next has it).
+ * The last argument of what waits is a deadline.  Errors, besides ETIMEDOUT, ECANCELED and EPERM (runtime.h):
  *     EAGAIN  a ..._try or ..._nowait would have to wait       EPIPE   shut down, closed or broken: it will never come
  *     EBUSY   freed while tasks wait for it, or it is held     EINVAL  NULL, freed already, or of another kind
  * Nothing here allocates once it is made, but a queue that grows, and select over more than 8.
@@ -19,8 +19,8 @@ extern "C" {
 #endif
 
 /* Lock: held by one task, which must give it back itself.  Not recursive.
- * ls_lock_acquire, besides the above: EDEADLK when it would never come: this task holds it, or waits would go in a circle
- * through the holders of locks and awaited tasks, none of them with a deadline; ls_error_text() names the circle.
+ * ls_lock_acquire, besides the above: EDEADLK when it would never come: this task holds it, or waits would go in a
+ * circle of lock holders and awaited tasks, none of them with a deadline or a timeout; ls_error_text() names the circle.
  * EOWNERDEAD: its holder ended without giving it back; anybody may release it then.
  *     struct ls_lock *ls_lock_new(const char *name);
  *     int ls_lock_acquire(struct ls_lock *lock, ls_ns deadline); */
@@ -33,8 +33,8 @@ struct ls_task *ls_lock_holder(struct ls_lock *lock);     /* NULL: free.  Not a 
 int ls_lock_free(struct ls_lock *lock);
 
 /* Reader-writer lock: many tasks hold it to read, or one to write.  Phase-fair: who comes while a writer waits, waits;
- * a writer lets all readers in that wait, they let the next writer in.  So nobody is passed over for ever.  A task holds
- * it once (EDEADLK: no upgrade either).
+ * a writer lets all readers in that wait, they let the next writer in.  So nobody is passed over for ever.  A task
+ * holds it once (EDEADLK: no upgrade either).  One that ends while it reads has given it back; while it writes: EOWNERDEAD.
  *     struct ls_rwlock *ls_rwlock_new(const char *name);
  *     int ls_rwlock_read(struct ls_rwlock *lock, ls_ns deadline);
  *     int ls_rwlock_write(struct ls_rwlock *lock, ls_ns deadline); */
@@ -47,7 +47,8 @@ int ls_rwlock_try_write(struct ls_rwlock *lock);
 int ls_rwlock_release(struct ls_rwlock *lock); /* EPERM: this task does not hold it */
 int ls_rwlock_free(struct ls_rwlock *lock);
 
-/* Semaphore: `value` permits.  bound: the most there may be (EOVERFLOW beyond), 0: no bound.
+/* Semaphore: `value` permits.  bound: the most there may be (EOVERFLOW beyond), 0: no bound.  Nobody overtakes: while one
+ * that was handed a permit has not run yet, who comes waits behind it.
  *     struct ls_sem *ls_sem_new(const char *name, size_t value, size_t bound);
  *     int ls_sem_acquire(struct ls_sem *sem, ls_ns deadline); */
 struct ls_sem;
@@ -69,13 +70,15 @@ int ls_event_clear(struct ls_event *event);
 int ls_event_is_set(struct ls_event *event); /* 1, 0; -1: not an event */
 int ls_event_free(struct ls_event *event);
 
-/* Condition: to wait, holding a lock, until others changed what it guards.  ls_cond_wait gives the lock back, waits, and
- * has the lock again when it returns, whatever happened (0, ETIMEDOUT, ECANCELED); EPERM: the caller does not hold it;
- * EINVAL: others wait with another lock.  A notified task that is cancelled passes the notification on.
+/* Condition: to wait, holding a lock, until others changed what it guards.  ls_cond_wait gives the lock back, waits,
+ * and has the lock again when it returns, whatever happened (0, ETIMEDOUT, ECANCELED).  EPERM: the caller does not hold
+ * it; EINVAL: others wait with another lock; and without the lock EDEADLK, EOWNERDEAD, and EINVAL when it was freed.
+ * A notified task that is cancelled passes the notification on.
  * ls_cond_wait_for returns when predicate(arg) is not 0; on a deadline, with ETIMEDOUT, it is still 0.
  *     struct ls_cond *ls_cond_new(const char *name);
  *     int ls_cond_wait(struct ls_cond *cond, struct ls_lock *lock, ls_ns deadline);
- *     int ls_cond_wait_for(struct ls_cond *cond, struct ls_lock *lock, int (*predicate)(void *), void *arg, ls_ns deadline); */
+ *     int ls_cond_wait_for(struct ls_cond *cond, struct ls_lock *lock, int (*predicate)(void *arg), void *arg,
+ *                          ls_ns deadline); */
 struct ls_cond;
 #define ls_cond_new(name)                  ls_cond_new_at(LS_SITE(__func__), (name))
 #define ls_cond_wait(cond, lock, deadline) ls_cond_wait_at(LS_SITE(__func__), (cond), (lock), (deadline))
@@ -102,7 +105,7 @@ int ls_barrier_free(struct ls_barrier *barrier);
  * pointer is put alike.  max: put waits when so many are there; 0: it never waits.  Get gives the oldest; of a lifo the
  * newest; of a priority queue the least by `compare` (as qsort's), and the older of equals.  An item that is put while
  * somebody waits goes straight to the first that does.
- * ls_queue_shutdown: put fails with EPIPE from then on, and get as soon as nothing is left; `now`: what is left is dropped.
+ * ls_queue_shutdown: put fails with EPIPE from then on, and get when nothing is left; `now`: what is left is dropped.
  * ls_queue_join waits until ls_queue_task_done was called for every item that was put.
  *     struct ls_queue *ls_queue_new(const char *name, size_t item_size, size_t max);
  *     struct ls_queue *ls_queue_new_lifo(const char *name, size_t item_size, size_t max);
@@ -144,8 +147,8 @@ ssize_t ls_chan_size(struct ls_chan *chan); /* items under way */
 int ls_chan_close(struct ls_chan *chan);
 int ls_chan_free(struct ls_chan *chan);
 
-/* Select: waits until one of n cases can go on, does it, and returns its index; of several that can, chance decides (the
- * loop's seed; without one they take turns).  A deadline that has passed makes it a try (ETIMEDOUT).
+/* Select: waits until one of n cases can go on, does it, and returns its index; of several that can, chance decides
+ * (the loop's seed; without one they take turns).  A deadline that has passed makes it a try (ETIMEDOUT).
  * cases[i].error of the one returned: 0, or EPIPE: the channel is closed, the queue shut down.  A case of a NULL object
  * never goes on.  The buffers must live until it returns.
  *     int ls_select(struct ls_case cases[], size_t n, ls_ns deadline); */
