@@ -105,9 +105,10 @@ static int talk(struct loop *l, struct process *p, int epoll, const void *input,
         if (err < 0)
             return errno;
         bool piped = p->fd[0] >= 0 || p->fd[1] >= 0 || p->fd[2] >= 0;
-        if (!piped && p->pidfd < 0)
+        if (!piped && p->over)
             return 0;
         if (!in && !out && !err) {
+            lsrt_process_look_later(l, p);
             int error = lsrt_park(l, LS_WHY_CHILD, on_object(&p->object), site, deadline);
             if (error)
                 return error;

@@ -1,6 +1,7 @@
 /* process.c - child processes: spawn, wait, signal, and what becomes of them.  Runs on the loop's thread.
  *
- * The loop's epoll watches a pidfd of each child: no SIGCHLD, no thread, and no other child's end is taken.  A child is
+ * The loop's epoll watches a pidfd of each child: no SIGCHLD, no thread, and no other child's end is taken.  Where there is
+ * none (a kernel before 5.3, a sandbox, valgrind) a timer looks every few ms while somebody waits.  A child is
  * reaped as soon as it is over, and its status is kept with the handle.  One whose handle was given back before (or whose
  * loop ends) is killed, unless it may outlive that; its object stays, out of the program's reach, until it was reaped. */
 #include "process.h"
@@ -21,22 +22,25 @@
 #include "fd.h"
 
 #define KILL_WAIT_MS 1000 /* at the loop's end, for one that was killed: longer than the kernel needs */
+#define PAUSE_MIN    LS_MS
+#define PAUSE_MAX    (20 * LS_MS)
 
 /* Looks whether it is over, and reaps it. */
 static bool over(struct process *p)
 {
     siginfo_t info = { .si_pid = 0 };
-    if (p->pidfd < 0)
+    if (p->over)
         return true;
-    if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG))
+    if (waitid(p->pidfd < 0 ? P_PID : P_PIDFD, (id_t)(p->pidfd < 0 ? p->pid : p->pidfd), &info, WEXITED | WNOHANG))
         p->error = errno;
     else if (!info.si_pid)
         return false;
     p->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
                                            : info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
-    close(p->pidfd); /* ends the watch, too */
+    if (p->pidfd >= 0)
+        close(p->pidfd); /* ends the watch, too */
     p->pidfd = -1;
-    return true;
+    return p->over = true;
 }
 
 /* The same, and wakes who waits for it. */
@@ -61,10 +65,36 @@ static void event(struct loop *l, struct object *o, uint32_t events)
         lsrt_wake(l, p->talker, 0);
 }
 
+/* Looks again in a while, as long as somebody wants to know. */
+static void look_fires(struct loop *l, struct timer_node *n)
+{
+    struct process *p = (struct process *)(void *)((char *)n - offsetof(struct process, look));
+    p->pause = p->pause < PAUSE_MAX / 2 ? 2 * p->pause : PAUSE_MAX;
+    if (!look(l, p)) {
+        if (p->waiters.count || p->talker || (p->retired && !l->virtual_time)) /* virtual time would race */
+            lsrt_process_look_later(l, p);
+    } else if (p->retired)
+        lsrt_object_free(l, p);
+}
+
+void lsrt_process_look_later(struct loop *l, struct process *p)
+{
+    p->look.fire = look_fires;
+    if (p->pidfd < 0 && !p->over &&
+        !p->look.place) /* should there be no memory, the next look comes with the next call */
+        (void)lsrt_timer_add(&l->timers, &p->look, lsrt_now() + p->pause);
+}
+
+/* 0, or -1 and errno.  It was not reaped, so its pid is its own. */
+static int send_signal(struct process *p, int signal)
+{
+    return p->pidfd < 0 ? kill(p->pid, signal) : pidfd_send_signal(p->pidfd, signal, NULL, 0);
+}
+
 static void kill_now(struct process *p)
 {
-    if (p->pidfd >= 0 && !p->outlive && !p->killed)
-        p->killed = pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) == 0;
+    if (!p->over && !p->outlive && !p->killed)
+        p->killed = send_signal(p, SIGKILL) == 0;
 }
 
 /* The loop ends, or it is over and retired. */
@@ -77,11 +107,14 @@ static void destroy(struct loop *l, struct object *o)
                 if (q->ops == &lsrt_process_ops)
                     kill_now((struct process *)q);
         struct pollfd poll_end = { .fd = p->pidfd, .events = POLLIN };
-        if (p->killed)
+        if (p->killed && p->pidfd >= 0)
             poll(&poll_end, 1, KILL_WAIT_MS);
-        if (!over(p))
+        for (int ms = 0; p->killed && !over(p) && p->pidfd < 0 && ms < KILL_WAIT_MS; ms++)
+            poll(NULL, 0, 1);
+        if (!over(p) && p->pidfd >= 0)
             close(p->pidfd);
     }
+    lsrt_timer_remove(&l->timers, &p->look);
     for (int i = 0; i < 3; i++) {
         lsrt_process_close_fd(l, p, i);
         buffer_free(&p->got[i]);
@@ -92,7 +125,7 @@ static void describe(const struct object *o, char *text, size_t size)
 {
     const struct process *p = (const struct process *)o;
     const char *retired = p->retired ? ", given back" : "";
-    if (p->pidfd >= 0)
+    if (!p->over)
         snprintf(text, size, "pid %d runs, %zu wait%s", (int)p->pid, p->waiters.count, retired);
     else if (p->error)
         snprintf(text, size, "pid %d, reaped by somebody else", (int)p->pid);
@@ -246,7 +279,9 @@ struct ls_process *ls_process_spawn_at(struct ls_site *site, char *const argv[],
         return NULL;
     p->pidfd = p->fd[0] = p->fd[1] = p->fd[2] = -1;
     p->outlive = o->outlive != 0;
+    p->pause = PAUSE_MIN;
     int error = start(p, argv, o);
+    p->over = error != 0;
     if (!error) {
         for (int i = 0; i < 3; i++)
             if (p->fd[i] >= 0)
@@ -255,15 +290,18 @@ struct ls_process *ls_process_spawn_at(struct ls_site *site, char *const argv[],
                  (int)p->pid);
         p->pidfd = pidfd_open(p->pid, 0);
         error = p->pidfd < 0 ? errno : lsrt_object_watch(l, &p->object, p->pidfd, EPOLLIN);
-        if (error == ESRCH) { /* SIGCHLD is ignored, and it is over: nobody will know more */
+        if (p->pidfd < 0 && (error == ENOSYS || error == EPERM)) /* the kernel has none, or a sandbox forbids it */
+            error = 0;
+        else if (error == ESRCH) { /* SIGCHLD is ignored, and it is over: nobody will know more */
             p->error = ECHILD;
+            p->over = true;
             error = 0;
         } else if (error) {
             kill(p->pid, SIGKILL);
             waitpid(p->pid, NULL, 0);
+            p->over = true;
             if (p->pidfd >= 0)
                 close(p->pidfd);
-            p->pidfd = -1;
         }
     }
     if (error) {
@@ -283,7 +321,9 @@ int ls_process_wait_at(struct ls_site *site, struct ls_process *process, int *re
     if (!p)
         return -1;
     struct wait w;
-    int error = look(l, p) ? 0 : waitq_park(l, &p->waiters, &w, LS_WHY_CHILD, &p->object, site, deadline);
+    bool known = look(l, p);
+    lsrt_process_look_later(l, p);
+    int error = known ? 0 : waitq_park(l, &p->waiters, &w, LS_WHY_CHILD, &p->object, site, deadline);
     error = error ? error : p->error;
     if (!error && ret_status)
         *ret_status = p->status;
@@ -309,7 +349,9 @@ int ls_process_free(struct ls_process *process)
         lsrt_process_close_fd(l, p, i);
     p->retired = true;
     lsrt_object_retire(l, &p->object);
-    lsrt_object_watch(l, &p->object, p->pidfd, EPOLLIN); /* should that fail, the loop's end reaps it */
+    if (p->pidfd >= 0) /* should that fail, the loop's end reaps it */
+        lsrt_object_watch(l, &p->object, p->pidfd, EPOLLIN);
+    lsrt_process_look_later(l, p);
     return 0;
 }
 
@@ -319,9 +361,7 @@ int ls_process_signal(struct ls_process *process, int signal)
     struct process *p = process_of(l, process, "ls_process_signal");
     if (!p)
         return -1;
-    if (p->pidfd < 0)
-        return lsrt_result(ESRCH);
-    return pidfd_send_signal(p->pidfd, signal, NULL, 0);
+    return p->over ? lsrt_result(ESRCH) : send_signal(p, signal);
 }
 
 int ls_process_terminate(struct ls_process *process)

@@ -4,12 +4,16 @@
 
 #include "buffer.h"
 #include "object.h"
+#include "timer.h"
 #include "waitq.h"
 
 struct process {
     struct object object; /* first */
     pid_t pid;
-    int pidfd;   /* watched by the loop; -1: it is over and was reaped */
+    bool over;   /* and reaped */
+    int pidfd;   /* watched by the loop while it runs; -1: the kernel has none, so a timer looks every now and then */
+    struct timer_node look;
+    ls_ns pause; /* until the next look */
     int fd[3];   /* our ends of its pipes, -1: none */
     int error;   /* ECHILD: somebody else reaped it, its status is not known */
     int status;  /* over: as from waitpid */
@@ -24,6 +28,7 @@ struct process {
 };
 
 extern const struct object_ops lsrt_process_ops;
+void lsrt_process_look_later(struct loop *l, struct process *p); /* before a wait: for want of a pidfd */
 void lsrt_process_close_fd(struct loop *l, struct process *p, int which); /* nothing when it is closed */
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,16 @@
         intptr_t run_ = ls_run((app), NULL, NULL);                                      \
         cr_assert_eq(run_, 0, "%ld, errno %d, %s", (long)run_, errno, ls_error_text()); \
     } while (0)
+
+/* The kernel's pidfd_open, unless a test says that there is none. */
+static int no_pidfds;
+int pidfd_open(pid_t pid, unsigned flags)
+{
+    if (!no_pidfds)
+        return (int)syscall(SYS_pidfd_open, pid, flags);
+    errno = ENOSYS;
+    return -1;
+}
 
 static int open_fds(void)
 {
@@ -430,4 +442,37 @@ Test(process, a_thousand_children)
     cr_assert_eq(sum, MANY);
     cr_assert(no_children());
     cr_assert_eq(open_fds(), before);
+}
+
+static void without_pidfds(void)
+{
+    no_pidfds = 1;
+}
+Test(process, without_pidfds_they_talk_and_end, .init = without_pidfds)
+{
+    int before = open_fds();
+    RUN(talk_app);
+    RUN(kill_app);
+    RUN(early_app);
+    cr_assert(no_children());
+    cr_assert_eq(open_fds(), before);
+}
+Test(process, without_pidfds_all_waiters_are_told, .init = without_pidfds)
+{
+    RUN(cancel_app);
+    cr_assert(no_children());
+}
+Test(process, without_pidfds_who_is_left_is_killed, .init = without_pidfds)
+{
+    RUN(left_app);
+    cr_assert(kill(left[1], 0) == -1 && errno == ESRCH);
+    cr_assert_eq(kill(left[2], SIGKILL), 0);
+    cr_assert_eq(waitpid(left[2], &status, 0), left[2]);
+    cr_assert(no_children());
+}
+Test(process, without_pidfds_one_that_somebody_else_reaped, .init = without_pidfds)
+{
+    RUN(stolen_app);
+    signal(SIGCHLD, SIG_IGN);
+    RUN(ignored_app);
 }
