@@ -22,10 +22,13 @@ enum { STOP_EVERY = 10000, LANES_PER_LOOP = 40, HELD_SLACK = 50000000 };
 #define LONGEST_STALL(lane)                                                                                            \
     STALL_COLUMNS "WHERE s." lane "=?1 AND s.t>=coalesce((SELECT max(t) FROM stall WHERE " lane "=?1 AND t<=?2), ?2)"  \
                   " AND s.t<?3 AND s.t+coalesce(s.dur, 1<<62)>?2 ORDER BY s.dur IS NULL DESC, s.dur DESC LIMIT 1"
+/* A trace of an earlier loopscope has no column stall.allowed: `allowed` is that of the last table of the list then. */
 #define STALL_COLUMNS                                                                                                  \
     "SELECT s.id, s.loop, s.task, s.call, s.stack, s.t, s.dur, s.cpu, s.runq, s.blocked, s.victims, s.suppressed,"     \
-    " s.victim_sum, s.victim_max, s.in_gap, s.cause, s.detail, c.name, l.name, k.name"                                 \
-    " FROM stall s LEFT JOIN call c ON c.id=s.call LEFT JOIN loop l ON l.id=s.loop LEFT JOIN task k ON k.id=s.task "
+    " s.victim_sum, s.victim_max, s.in_gap, s.cause, s.detail, c.name, l.name, k.name,"                                \
+    " (SELECT allowed FROM stall z WHERE z.id=s.id)"                                                                   \
+    " FROM stall s LEFT JOIN call c ON c.id=s.call LEFT JOIN loop l ON l.id=s.loop LEFT JOIN task k ON k.id=s.task"  \
+    " CROSS JOIN (SELECT NULL AS allowed) "
 #define IN_CAUSE                                                                                                       \
     "LEFT JOIN call x ON x.id=s.call WHERE s.loop=?1 AND CASE WHEN ?4 THEN x.name ELSE iif(s.call IS NULL, s.cause, "  \
     "NULL) END=?3"
@@ -318,6 +321,7 @@ static bool read_stall(struct timeline *tl, sqlite3_stmt *s, struct stall *ret_s
     copy_text(ret_stall->call_name, sizeof ret_stall->call_name, s, 17);
     copy_text(ret_stall->loop_name, sizeof ret_stall->loop_name, s, 18);
     copy_text(ret_stall->task_name, sizeof ret_stall->task_name, s, 19);
+    copy_text(ret_stall->allowed, sizeof ret_stall->allowed, s, 20);
     return true;
 }
 

@@ -62,6 +62,7 @@ struct stall {
     tns_t victim_sum, victim_max;
     bool in_gap;
     char cause[16], detail[160], call_name[48], loop_name[48], task_name[64];
+    char allowed[64]; /* why it may block, "": it may not */
 };
 
 struct frame {

@@ -132,6 +132,20 @@ Test(timeline, thousands_of_stalls_fill_every_column)
     close_fixture();
 }
 
+Test(timeline, a_stall_that_is_allowed_says_why_and_an_earlier_trace_is_read)
+{
+    struct stall stall;
+
+    open_fixture("tests/fixtures/view_redis.sql", "UPDATE stall SET allowed = 'reads its dump'");
+    cr_assert(timeline_stall_nth(tl, 1, &stall));
+    cr_expect_str_eq(stall.allowed, "reads its dump");
+    close_fixture();
+    open_fixture("tests/fixtures/view_redis.sql", "ALTER TABLE stall DROP COLUMN allowed");
+    cr_assert(timeline_stall_nth(tl, 1, &stall));
+    cr_expect_str_eq(stall.allowed, "");
+    close_fixture();
+}
+
 Test(timeline, calls_are_lanes_when_there_are_no_tasks)
 {
     struct lane *lanes;

@@ -134,7 +134,9 @@ static void say_stall(struct text *out, struct view *v, const struct stall *s, b
         say(out, ROLE_LABEL_DIM, "time", "%s%s%s   limit %s%s", from, out->g->to, to, limit.s, lost);
         say(out, ROLE_LABEL_DIM, "spent", "%s", *proof ? proof : "not measured");
     }
-    if (s->suppressed)
+    if (*s->allowed)
+        say(out, ROLE_LABEL_DIM, "allowed", "%s", s->allowed);
+    else if (s->suppressed)
         say(out, ROLE_LABEL_DIM, "", "%" PRId64 " more like this had no stack of their own", s->suppressed);
 }
 
