@@ -270,7 +270,7 @@ struct ls_task *ls_self(void)
 
 const char *ls_task_name(struct ls_task *task)
 {
-    struct loop *l = lsrt_inside("ls_task_name");
+    struct loop *l = lsrt_on_loop("ls_task_name");
     struct task *t = l ? lsrt_task_of(l, task, "ls_task_name") : NULL;
     return t ? t->name : NULL;
 }
