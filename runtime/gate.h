@@ -39,8 +39,8 @@ struct gate {
     uint32_t pass; /* the last cancel that came by (l->cancel_pass) */
 };
 
-/* Links the tasks of n more handles to g, whose `member` has room for them.  0, or -1 with errno and the error text: then
- * none is linked, nor those of calls before. */
+/* Links the tasks of n more handles to g, whose `member` has room for them.  0, or -1 with errno and the error text:
+ * then none is linked, nor those of calls before. */
 int lsrt_gate_link(struct loop *l, struct gate *g, struct ls_task *const tasks[], size_t n, const char *call);
 /* Parks until it opens, unless it is open; 0, or errno of the wait.  In the trace it is a wait on "NOUN of N" and its
  * members; noun NULL: on the one task. */

@@ -1,4 +1,5 @@
-/* many.h - room for the waiters of n tasks: a few on the stack of the task that waits, which is small, more on the heap. */
+/* many.h - room for the waiters of n tasks: a few on the stack of the task that waits, which is small, more on the
+ * heap. */
 #ifndef LSRT_MANY_H
 #define LSRT_MANY_H
 

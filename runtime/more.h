@@ -34,7 +34,7 @@ void lsrt_groups_close(struct loop *l, struct task *t);
 void lsrt_scopes_end(struct loop *l, struct task *t);
 void lsrt_done_calls_start(struct loop *l, struct task *t);
 void lsrt_group_left(struct loop *l, struct task *t); /* t->group, which it is over in, or abandoned */
-void lsrt_group_begin(struct loop *l, struct task *t); /* one that waits for its turn: it is to run, whatever the limit */
+void lsrt_group_begin(struct loop *l, struct task *t); /* one that waits for its turn, whatever the limit */
 
 /* done.c: the calls that are due (l->done_calls), between two turns of the loop. */
 void lsrt_done_calls_run(struct loop *l);
