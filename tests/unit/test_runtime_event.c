@@ -35,3 +35,26 @@ Test(runtime_event, lets_all_go_that_wait)
 {
     cr_assert_str_eq(told(event_app), "t1:ETIMEDOUT t2:ECANCELED t0 t3 ");
 }
+
+static struct ls_queue *q;
+static void from_callback(void *arg)
+{
+    (void)arg;
+    want(!ls_self());
+    want_error(ls_event_wait(e, LS_NEVER), EPERM, NULL); /* no task: it cannot wait */
+    want(!ls_event_set(e) && !ls_queue_put_nowait(q, &(int){ 3 }));
+}
+static intptr_t callback_app(void *arg)
+{
+    int v = 0;
+    (void)arg;
+    e = ls_event_new("e"), q = ls_queue_new("q", sizeof v, 0);
+    struct ls_task *t = ls_spawn(waiter, NULL, "t");
+    ls_call_later(LS_MS, from_callback, NULL);
+    want(!ls_queue_get(q, &v, LS_NEVER) && v == 3);
+    return ls_await(t, NULL, LS_NEVER);
+}
+Test(runtime_event, what_does_not_wait_may_be_called_by_callbacks)
+{
+    cr_assert_str_eq(told(callback_app), "t ");
+}
