@@ -1,8 +1,8 @@
 /* communicate.c - ls_process_communicate: a child's three pipes and its end, all at once.  Runs on the loop's thread.
  *
  * One task does all: it goes round the pipes without blocking, and waits for the child when none gave or took anything.
- * What wakes it is an epoll of the pipes, which the loop's own watches for the process: so the trace shows one wait, for
- * the child, and no helper tasks. */
+ * What wakes it is an epoll of the pipes, which the loop's own watches for the process: so the trace shows one wait,
+ * for the child, and no helper tasks. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* dns.c - names of hosts: libc's getaddrinfo and getnameinfo on the loop's pool.  Runs on the loop's thread, but look_* */
+/* dns.c - names of hosts: libc's getaddrinfo and getnameinfo on the loop's pool.  Runs on the loop's thread, but for
+ * look_forward and look_reverse.  A look-up has memory of its own, for the case that its task gives it up. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

@@ -1,9 +1,9 @@
 /* file.c - files: calls that the kernel only has as blocking ones, on the loop's pool.
  *
- * A call is a `struct op` of its own memory: paths and data are copied into it, results out of it when it succeeds, so one
- * that its task gave up touches nothing of the caller's.  The file descriptor is counted: by the handle, and by each op
- * until it is over.  Who gives the last back closes it, a thread of the pool as a rule: so no op ever works on a number
- * that has become another file's. */
+ * A call is a `struct op` of its own memory: paths and data are copied into it, results out of it when it succeeds, so
+ * one that its task gave up touches nothing of the caller's.  The file descriptor is counted: by the handle, and by
+ * each op until it is over.  Who gives the last back closes it, a thread of the pool as a rule: so no op ever works on
+ * a number that has become another file's. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

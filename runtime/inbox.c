@@ -1,9 +1,9 @@
 /* inbox.c - see inbox.h.
  *
  * The list is a stack of notes: `head` holds the index + 1 of the newest and, in its upper half, the generation of the
- * inbox, which is odd while a loop owns it.  So one compare-and-swap pushes a note and knows that the loop has not ended.
- * The loop takes the whole list and turns it round.  Who pushes onto an empty list writes the eventfd: one write a batch.
- * Its registration is edge-triggered, and each write is an edge, so nobody reads it. */
+ * inbox, which is odd while a loop owns it.  So one compare-and-swap pushes a note and knows that the loop has not
+ * ended. The loop takes the whole list and turns it round.  Who pushes onto an empty list writes the eventfd: one write
+ * a batch. Its registration is edge-triggered, and each write is an edge, so nobody reads it. */
 #include "inbox.h"
 
 #include <errno.h>
@@ -25,8 +25,8 @@
 #define FIRST_BITS 8
 #define CHUNKS     (31 - FIRST_BITS)
 static struct note *_Atomic note_chunks[CHUNKS];
-/* The free notes, a stack: index + 1 of the first, and in the upper half how often one was taken, so that a thread which
- * was stopped between its look and its swap finds out that the list has changed. */
+/* The free notes, a stack: index + 1 of the first, and in the upper half how often one was taken, so that a thread
+ * which was stopped between its look and its swap finds out that the list has changed. */
 static _Atomic uint64_t notes_free;
 
 static struct note *note_at(uint32_t index)

@@ -1,8 +1,8 @@
 /* pool.c - threads that run what may block, and bring the results back to the loop: ls_to_thread, ls_pool_*.
  *
- * A job is in the queue, then with a worker, then in the loop's inbox; it belongs to whoever has it.  When its task gave
- * up, job->task is NULL, and the loop drops it when it comes in; one that had not begun never does.
- * The mutex guards the queue and the counts of threads; the rest is the loop's alone. */
+ * A job is in the queue, then with a worker, then in the loop's inbox; it belongs to whoever has it.  When its task
+ * gave up, job->task is NULL, and the loop drops it when it comes in; one that had not begun never does. The mutex
+ * guards the queue and the counts of threads; the rest is the loop's alone. */
 #include "pool.h"
 
 #include <errno.h>

@@ -18,9 +18,9 @@ struct work {
     ls_ns deadline;
 };
 
-/* Runs the work on a pool (NULL: the loop's own, made at its first job) and waits.  0: fn is over, its result and errno are
- * in *ret_result and *ret_error (may be NULL).  Else errno of the wait, or why it could not begin, and drop was called or
- * will be. */
+/* Runs the work on a pool (NULL: the loop's own, made at its first job) and waits.  0: fn is over, its result and errno
+ * are in *ret_result and *ret_error (may be NULL).  Else errno of the wait, or why it could not begin, and drop was
+ * called or will be. */
 int lsrt_pool_run(struct loop *l, struct pool *p, const struct work *w, intptr_t *ret_result, int *ret_error);
 
 /* The end of the loop: lsrt_pools_join waits until every job is over, lsrt_inbox_close brings them in, then _free. */

@@ -2,7 +2,7 @@
  *
  * A handle of a loop is its inbox's, marked in the upper bits; see inbox.h for why any thread may hold it at any time.
  * A `struct remote` is a call into another loop.  It belongs to both sides, and goes with the last of them; its mutex
- * guards what both touch.  The caller is a thread that blocks, or a task of a loop of its own, to which a note comes. */
+ * guards what both touch.  The caller is a thread that blocks, or a task of a loop of its own, which gets a note. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* process.c - child processes: spawn, wait, signal, and what becomes of them.  Runs on the loop's thread.
  *
- * The loop's epoll watches a pidfd of each child: no SIGCHLD, no thread, and no other child's end is taken.  Where there is
- * none (a kernel before 5.3, a sandbox, valgrind) a timer looks every few ms while somebody waits.  A child is
- * reaped as soon as it is over, and its status is kept with the handle.  One whose handle was given back before (or whose
- * loop ends) is killed, unless it may outlive that; its object stays, out of the program's reach, until it was reaped. */
+ * The loop's epoll watches a pidfd of each child: no SIGCHLD, no thread, and no other child's end is taken.  Where
+ * there is none (a kernel before 5.3, a sandbox, valgrind) a timer looks every few ms while somebody waits.  A child is
+ * reaped as soon as it is over, and its status is kept with the handle.  One whose handle was given back before (or
+ * whose loop ends) is killed, unless it may outlive that; its object stays, out of the program's reach, until it was
+ * reaped. */
 #include "process.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* signal.c - ls_signal_await: signals as something tasks wait for.  Runs on the loop's thread.
  *
  * The loop watches one signalfd of every signal that was ever waited for; it only says that something is pending.  What
- * is taken, is taken by sigtimedwait for a task that waits for it, first come, first served: so a signal that nobody waits
- * for stays pending in the kernel until somebody does. */
+ * is taken, is taken by sigtimedwait for a task that waits for it, first come, first served: so a signal that nobody
+ * waits for stays pending in the kernel until somebody does. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

@@ -65,8 +65,8 @@ int ls_process_kill(struct ls_process *process);      /* SIGKILL */
 pid_t ls_process_pid(struct ls_process *process);     /* also when it is over: then it may be a stranger's */
 
 /* Our end of its stdin (0), stdout (1) or stderr (2), for ls_read and ls_write: non-blocking, close-on-exec.  It
- * belongs to the process: it is closed by ls_process_close or with the handle, not by ls_close.  A write to a child that
- * closed its end raises SIGPIPE, as to any pipe, unless it is ignored.  EBADF: no pipe, or closed. */
+ * belongs to the process: it is closed by ls_process_close or with the handle, not by ls_close.  A write to a child
+ * that closed its end raises SIGPIPE, as to any pipe, unless it is ignored.  EBADF: no pipe, or closed. */
 int ls_process_fd(struct ls_process *process, int which);
 int ls_process_close(struct ls_process *process, int which); /* of stdin: the child reads its end */
 
@@ -75,7 +75,8 @@ int ls_process_close(struct ls_process *process, int which); /* of stdin: the ch
  * first.  The signals are blocked in this thread from the first wait for them until the loop ends: so none that comes
  * between two waits is lost (one that is pending then takes its course), and a handler of it runs no more.  A signal to
  * the process goes to any thread that does not block it: block it (pthread_sigmask) before other threads are started,
- * or in all of them.  ls_pool threads block all, children none.  EINVAL: the set is empty, or has a signal that cannot be blocked (SIGKILL, SIGSTOP).
+ * or in all of them.  ls_pool threads block all, children none.  EINVAL: the set is empty, or has a signal that cannot
+ * be blocked (SIGKILL, SIGSTOP).
  *     int ls_signal_await(const sigset_t *set, siginfo_t *ret_info, ls_ns deadline); */
 #define ls_signal_await(set, ret_info, deadline) ls_signal_await_at(LS_SITE(__func__), (set), (ret_info), (deadline))
 
