@@ -74,6 +74,8 @@ void lsrt_call(struct loop *l, struct ls_site *site, void (*fn)(void *), void *a
         lsrt_debug_call(l, NULL);
     l->calling++;
     fn(arg);
+    if (LSRT_UNLIKELY(lsrt_here != l))
+        lsrt_fork_end(0);
     l->calling--;
     if (l->debug)
         lsrt_debug_call(l, site);

@@ -176,6 +176,7 @@ static void run(struct loop *l)
 
 static void loop_free(struct loop *l)
 {
+    lsrt_guard_end(l);
     lsrt_pools_free(l);
     lsrt_objects_free(l);
     lsrt_fds_free(l);
@@ -218,9 +219,13 @@ static struct loop *loop_new(const struct ls_opts *opts)
 #endif
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0) {
+        int error = errno;
         loop_free(l);
+        errno = error;
         return NULL;
     }
+    if (l->debug)
+        lsrt_guard_watch(l);
     return l;
 }
 

@@ -148,6 +148,7 @@ struct loop {
     ls_ns step_began, step_limit, allowed_since;
     struct ls_site *step_from;
     bool told_of_guards;
+    char *alternate; /* a stack for signals; guard.c */
     unsigned calling; /* inside a callback: current is NULL, what does not wait may be called */
     bool virtual_time;
     ls_ns clock; /* of virtual time */
@@ -266,6 +267,10 @@ void lsrt_task_cancel_all(struct loop *l);
 void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why);
 /* Takes a cancel of the running task back that was made when `told` was as given; true: it was told since. */
 bool lsrt_task_uncancel(struct task *t, uint32_t told);
+
+/* guard.c */
+void lsrt_guard_watch(struct loop *l);
+void lsrt_guard_end(struct loop *l);
 
 /* fd.c */
 void lsrt_fd_event(struct loop *l, uint64_t data, uint32_t events);

@@ -27,7 +27,8 @@
  *     EPERM      not inside a task, or a handle of another thread's loop
  * A task fails by returning -1 with errno set; that errno is kept for whoever awaits it.
  * A handle used wrongly (twice, after its end, on another thread) is an error, never a crash: ls_error_text() names it,
- * and LOOPSCOPE_DEBUG=1 in the environment prints it. */
+ * and LOOPSCOPE_DEBUG=1 in the environment prints it.  A task that overflows its stack gets SIGSEGV from the guard page
+ * below it; LOOPSCOPE_DEBUG=1 names the task first. */
 #ifndef LOOPSCOPE_RUNTIME_H
 #define LOOPSCOPE_RUNTIME_H
 
