@@ -43,6 +43,7 @@ Test(runtime_trace, a_scheduling_point_is_one_switch)
         "observed yielder\n"
         "end main ok 0\n"
         "main -> loop: end\n"
+        "observed main\n"
         "loop end\n");
 }
 
