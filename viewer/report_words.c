@@ -329,12 +329,27 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size)
     return line(&l, "not seen: calls inside static code, raw system calls, setuid programs, Go");
 }
 
+/* How long stalls of a loop were spent asleep; one that was ready but had no CPU would have computed. */
+static double slept(const struct report_stall *v, int n, int64_t loop)
+{
+    static const char *const asleep[] = { "call", "lock", "fault", "unknown" };
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        for (size_t k = 0; v[i].loop_id == loop && k < sizeof asleep / sizeof *asleep; k++)
+            sum += strcmp(v[i].cause, asleep[k]) == 0 ? (double)v[i].dur : 0;
+    return sum;
+}
+
 /* Its tasks keep each other from running: computing in tasks gains nothing over computing one after the other. */
-static bool computes(const struct report_loop *p)
+static bool computes(const struct report_data *d, const struct report_loop *p)
 {
     enum { LEAST = 50000000 }; /* ns */
-    return p->tasks_queued > 1 && p->busy > LEAST && (double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) &&
-           p->tasks_queue > p->busy / 2;
+    double computed = (double)p->busy, all = (double)p->busy + (double)p->poll;
+    computed -= slept(d->stalls, d->n_stalls, p->id) + slept(d->allowed, d->n_allowed, p->id);
+    for (int i = 0; i < d->n_calls; i++)
+        if (d->calls[i].loop_id == p->id && !d->calls[i].over)
+            computed -= (double)d->calls[i].total;
+    return p->tasks_queued > 1 && p->busy > LEAST && computed > 0.9 * all && p->tasks_queue > p->busy / 2;
 }
 
 bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
@@ -351,7 +366,7 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
     for (int k = 0; k < d->n_loops; k++) {
         const struct report_loop *p = &d->loops[k];
         report_loop_name(d, k, name, sizeof name);
-        if (computes(p) &&
+        if (computes(d, p) &&
             line(&l,
                  "%s is CPU-bound: busy %s of the time, and %s ready for %s in all while others ran. "
                  "Tasks share one CPU: what computes gains by ls_to_thread, ls_pool_* or processes",
@@ -360,7 +375,7 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
             return true;
         if (p->iterations < 100)
             continue; /* shares of a few turns say nothing */
-        if ((double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) && !computes(p) &&
+        if ((double)p->busy > 0.9 * ((double)p->busy + (double)p->poll) && !computes(d, p) &&
             line(&l, "%s was busy %s of the time: a burst has to wait", name,
                  human_percent((double)p->busy / ((double)p->busy + (double)p->poll)).s))
             return true;
