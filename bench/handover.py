@@ -71,7 +71,7 @@ def main():
         name = f"{what}, hand-overs, k/s"
         row(name, "asyncio" if what != "chan" else "asyncio Queue(1)", python, ours, ">= 10")
         if st[0]:
-            row(name, "State Threads", st, ours, ">= 1")
+            row(name, "State Threads", st, ours, ">= 0.8")
     c.stdin.close()
     sys.exit(c.wait(10))
 

@@ -57,7 +57,7 @@ static const struct object_ops lock_ops = { .kind = LS_OBJECT_LOCK,
                                             .orphaned = lock_orphaned };
 
 /* Why the running task may not wait for it: it holds it, its holder is over, or the wait would never end; else 0. */
-static int refuse(struct loop *l, struct lock *k, bool for_good, const char *call)
+static inline int refuse(struct loop *l, struct lock *k, bool for_good, const char *call)
 {
     if (holder_is_over(&k->holder))
         return orphan(k, call);
@@ -69,7 +69,7 @@ static int refuse(struct loop *l, struct lock *k, bool for_good, const char *cal
 }
 
 /* The running task waits until the lock is its own; deadline NULL: whatever happens, lsrt_park_anyway. */
-static int wait_for(struct loop *l, struct lock *k, struct ls_site *site, const ls_ns *deadline)
+static inline int wait_for(struct loop *l, struct lock *k, struct ls_site *site, const ls_ns *deadline)
 {
     struct wait w;
     holder_tell(&k->object, &k->holder, true);
@@ -86,9 +86,10 @@ void lsrt_lock_release(struct loop *l, struct lock *k)
 {
     holder_drop(&k->object, &k->holder);
     struct wait *next = waitq_serve(l, &k->waiters);
-    if (next)
-        holder_take(&k->holder, next->task);
-    if (next && waitq_first(&k->waiters))
+    if (!next)
+        return;
+    holder_take(&k->holder, next->task);
+    if (ls_probe_on() && waitq_first(&k->waiters))
         holder_tell(&k->object, &k->holder, true);
 }
 
