@@ -96,6 +96,7 @@ void lsrt_fd_gone(struct loop *l, int fd)
     wake_both(l, fd, EBADF);
     f->reader = f->writer = NULL;
     f->doubted = f->owned = false;
+    f->era++;
     forget(f);
     if (w)
         w->writable(l, w); /* finds out that it lost its seat */

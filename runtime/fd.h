@@ -22,6 +22,7 @@ struct fd_state {
     struct task *reader, *writer; /* who is parked on it */
     struct fd_watch *watch;       /* or who is to be told when it can be written */
     uint32_t generation;          /* in the events of its registration: those of an older one are not for us */
+    uint32_t era;                 /* lsrt_fd_gone so far: it is another file when this has changed */
     uint8_t kind;                 /* enum fd_kind */
     bool registered;              /* as far as we know */
     bool readable;                /* an edge came, or nothing is known */

@@ -66,15 +66,20 @@ ssize_t ls_sendfile_at(struct ls_site *site, int out, int in, off_t *offset, siz
         return -1;
     if (!(flags & O_NONBLOCK) && !(s.copy = malloc(COPY_SIZE)))
         return -1;
+    struct fd_state *f = lsrt_fd(l, out);
+    uint32_t era = f ? f->era : 0;
     size_t done = 0;
     ssize_t r = 0;
     while (done < count && (r = send_piece(l, &s, count - done)) > 0) {
         s.at += r;
-        if ((done + (size_t)r) / YIELD_EVERY != done / YIELD_EVERY && done + (size_t)r < count && ls_yield_at(site))
-            r = -1;
-        done += (size_t)(r > 0 ? r : 0);
-        if (r < 0)
+        bool turn = (done + (size_t)r) / YIELD_EVERY != done / YIELD_EVERY;
+        done += (size_t)r;
+        if (turn && done < count && (r = ls_yield_at(site)))
             break;
+        if (turn && (f = lsrt_fd(l, out)) && f->era != era) { /* closed meanwhile: the number may be another file's */
+            r = lsrt_result(EBADF);
+            break;
+        }
     }
     int error = errno;
     free(s.copy);
