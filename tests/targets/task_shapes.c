@@ -168,7 +168,7 @@ static intptr_t allow(void *arg)
     (void)arg;
     ls_sleep(SOON);
     LS_ALLOW_BLOCK("reads its configuration")
-    block(3 * SOON);
+    block(10 * SOON);
     ls_sleep(SOON);
     LS_ALLOW_BLOCK("only a part of it")
     block(SOON / 4);
