@@ -13,15 +13,13 @@ static inline int await_plain(struct loop *l, struct task *t, struct ls_site *si
     struct waiter w = { .link = &t->waiters, .target = t };
     struct gate g = { .task = self, .member = &w, .n = 1, .left = 1, .through = through, .exclusive = true };
     w.gate = &g;
-    t->waiters = &w;
+    t->waiters = &w; /* until it is over, or this returns */
     t->awaiters++;
     self->gate = &g;
     int code = lsrt_park(l, LS_WHY_TASK, on_task(t), site, deadline);
     self->gate = NULL;
-    if (LSRT_UNLIKELY(g.cancelled && code != ECANCELED)) {
-        self->told++;
-        code = ECANCELED;
-    }
+    if (LSRT_UNLIKELY(g.cancelled))
+        code = lsrt_gate_told(self, code);
     if (LSRT_LIKELY(!w.link))
         t->awaiters--;
     else

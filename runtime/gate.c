@@ -183,12 +183,16 @@ int lsrt_gate_park(struct loop *l, struct gate *g, const char *noun, struct ls_s
                     : lsrt_park(l, LS_WHY_TASK, on_task(g->member[0].target), site, deadline);
         self->gate = NULL;
     }
-    if (g->cancelled && code != ECANCELED) { /* told now; by ECANCELED, the loop has */
+    return g->cancelled ? lsrt_gate_told(self, code) : code;
+}
+
+int lsrt_gate_told(struct task *self, int code)
+{
+    if (code != ECANCELED) { /* else the loop has */
         self->told++;
         self->cancel = 0; /* with what came since it opened */
-        code = ECANCELED;
     }
-    return code;
+    return ECANCELED;
 }
 
 intptr_t lsrt_task_take(struct loop *l, struct task *t)

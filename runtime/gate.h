@@ -46,6 +46,8 @@ int lsrt_gate_link(struct loop *l, struct gate *g, struct ls_task *const tasks[]
  * members; noun NULL: on the one task. */
 int lsrt_gate_park(struct loop *l, struct gate *g, const char *noun, struct ls_site *site, ls_ns deadline);
 void lsrt_gate_unlink(struct gate *g);
+/* A cancel went through: the task that waited is told now; ECANCELED. */
+int lsrt_gate_told(struct task *self, int code);
 /* t is over: whoever waits for it. */
 void lsrt_gates_open(struct loop *l, struct task *t);
 /* 0, or -1, EDEADLK: t waits for the running task, as far as a search of reasonable length can see. */

@@ -94,7 +94,7 @@ int ls_off_done(struct ls_task *task, ls_done_fn *fn, void *arg);
 
 /* Clean-up of this task: fn runs in it when its function has returned, for whatever reason, last deferred first; the
  * result is kept.  A cancel that was not told before is dropped then, so fn may await; one that comes meanwhile is
- * told. A task that was cancelled before it began has deferred nothing.  ls_defer_pop takes the last one back and runs
+ * told.  A task that was cancelled before it began has deferred nothing.  ls_defer_pop takes the last one back and runs
  * it (run != 0) or not; ENOENT: there is none. */
 int ls_defer(void (*fn)(void *arg), void *arg);
 int ls_defer_pop(int run);
@@ -135,7 +135,7 @@ ssize_t ls_group_errors(struct ls_group *group, struct ls_group_error errors[], 
 
 /* Timeout scope: from begin to end, this task has until `deadline`.  When it passes, the task is cancelled by the
  * scope: the await under way or the next one returns ECANCELED, once, and ls_timeout_end says -1, ETIMEDOUT; awaits in
- * between work. It says 0 (and leaves errno as it is) when the scope did not interrupt anything, or when somebody else
+ * between work.  It says 0 (and leaves errno as it is) when the scope did not interrupt anything, or when somebody else
  * cancelled the task as well: then that is what it has to obey.  Scopes nest, none swallows another's; a scope's end
  * ends those begun after it, and so does a return of the task's function.  LS_NEVER: until it is rescheduled, which
  * any task may do.  EALREADY: it has expired; EINVAL: it is not an open scope (to end: of this task).
@@ -154,7 +154,7 @@ int ls_timeout_expired(const struct ls_timeout *scope); /* 1: it has; -1, EINVAL
 
 /* Future: a value that somebody will have.  Any number of tasks wait for it; a cancel or a deadline of one is its own.
  * ls_future_await is 0 when it is decided: *ret_value (may be NULL) is its value; when that is -1, errno is the
- * failure's. Decided twice is an error, EALREADY.  From another thread: by ls_post to the loop.  ls_future_free: EBUSY
+ * failure's.  Decided twice is an error, EALREADY.  From another thread: by ls_post to the loop.  ls_future_free: EBUSY
  * when tasks wait.
  *     struct ls_future *ls_future_new(const char *name);
  *     int ls_future_await(struct ls_future *future, intptr_t *ret_value, ls_ns deadline); */
