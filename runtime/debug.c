@@ -48,8 +48,7 @@ void lsrt_debug_init(struct loop *l)
 }
 
 /* One line with one write, so that lines of several threads stay whole.  Keeps errno. */
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
+void lsrt_debug_say(const char *format, ...)
 {
     char line[512] = "loopscope: ";
     int error = errno;
@@ -82,12 +81,12 @@ void lsrt_debug_misuse(struct loop *l, const char *text)
     struct place spawned, last;
     struct task *t = l ? l->current : NULL;
     if (!t)
-        say("%s", text);
+        lsrt_debug_say("%s", text);
     else if (!t->at)
-        say("%s (in task '%s', spawned at %s)", text, t->name, place(&spawned, t->site));
+        lsrt_debug_say("%s (in task '%s', spawned at %s)", text, t->name, place(&spawned, t->site));
     else
-        say("%s (in task '%s', spawned at %s, last awaited at %s)", text, t->name, place(&spawned, t->site),
-            place(&last, t->at));
+        lsrt_debug_say("%s (in task '%s', spawned at %s, last awaited at %s)", text, t->name, place(&spawned, t->site),
+                       place(&last, t->at));
 }
 
 /* How long a step takes is a matter of the real clock, whatever time the tasks live in. */
@@ -103,10 +102,10 @@ void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to)
     ls_ns now = real_now(), end = from && from->allow ? l->allowed_since : now;
     struct place spawned, since, until;
     if (from && end > l->step_began && end - l->step_began > l->step_limit)
-        say("task '%s' (spawned at %s) ran for %" PRIu64 " ms without awaiting, from %s to %s", from->name,
-            place(&spawned, from->site), (end - l->step_began) / LS_MS,
-            l->step_from ? place(&since, l->step_from) : "its start",
-            from->state == TASK_DONE || from->state == TASK_FREE ? "its end" : place(&until, from->at));
+        lsrt_debug_say("task '%s' (spawned at %s) ran for %" PRIu64 " ms without awaiting, from %s to %s", from->name,
+                       place(&spawned, from->site), (end - l->step_began) / LS_MS,
+                       l->step_from ? place(&since, l->step_from) : "its start",
+                       from->state == TASK_DONE || from->state == TASK_FREE ? "its end" : place(&until, from->at));
     l->step_began = l->allowed_since = now;
     l->step_from = to ? to->at : NULL;
 }
@@ -116,8 +115,8 @@ void lsrt_debug_call(struct loop *l, struct ls_site *site)
     ls_ns now = real_now();
     struct place set;
     if (site && now > l->step_began && now - l->step_began > l->step_limit)
-        say("callback '%s' (set at %s) ran for %" PRIu64 " ms", site->function, place(&set, site),
-            (now - l->step_began) / LS_MS);
+        lsrt_debug_say("callback '%s' (set at %s) ran for %" PRIu64 " ms", site->function, place(&set, site),
+                       (now - l->step_began) / LS_MS);
     l->step_began = l->allowed_since = now;
 }
 
@@ -126,7 +125,8 @@ void lsrt_debug_stacks(struct loop *l)
     if (l->stacks.guard != GUARD_NONE || l->told_of_guards)
         return;
     l->told_of_guards = true;
-    say("the kernel gives no more guard pages (vm.max_map_count): an overflow goes unnoticed from stack %zu on",
+    lsrt_debug_say(
+        "the kernel gives no more guard pages (vm.max_map_count): an overflow goes unnoticed from stack %zu on",
         l->stacks.count);
 }
 
@@ -142,8 +142,9 @@ void lsrt_debug_allow(struct loop *l, bool begins)
 void lsrt_debug_held(struct task *t, struct object *o)
 {
     struct place spawned, made;
-    say("task '%s' (spawned at %s) %s and still holds %s '%s' (made at %s)", t->name, place(&spawned, t->site),
-        t->state == TASK_ABANDONED ? "was abandoned" : "ended", o->ops->noun, o->name, place(&made, o->site));
+    lsrt_debug_say("task '%s' (spawned at %s) %s and still holds %s '%s' (made at %s)", t->name,
+                   place(&spawned, t->site), t->state == TASK_ABANDONED ? "was abandoned" : "ended", o->ops->noun,
+                   o->name, place(&made, o->site));
 }
 
 static bool error_lost(const struct task *t)
@@ -161,15 +162,15 @@ void lsrt_debug_free(struct loop *l, struct task *t)
 {
     struct place spawned;
     if (error_lost(t) && t != l->main)
-        say("task '%s' (spawned at %s) failed with %s, and nobody took its result", t->name, place(&spawned, t->site),
-            error_name(t->error));
+        lsrt_debug_say("task '%s' (spawned at %s) failed with %s, and nobody took its result", t->name,
+                       place(&spawned, t->site), error_name(t->error));
 }
 
 void lsrt_debug_future(struct object *o, int error)
 {
     struct place made;
-    say("future '%s' (made at %s) failed with %s, and nobody saw it", o->name, place(&made, o->site),
-        error_name(error));
+    lsrt_debug_say("future '%s' (made at %s) failed with %s, and nobody saw it", o->name, place(&made, o->site),
+                   error_name(error));
 }
 
 void lsrt_debug_cancelled(struct loop *l, struct task *t)
@@ -177,17 +178,17 @@ void lsrt_debug_cancelled(struct loop *l, struct task *t)
     struct place spawned, at;
     (void)l;
     if (t->at)
-        say("task '%s' (spawned at %s) was not over when main was: cancelled; it waited at %s", t->name,
-            place(&spawned, t->site), place(&at, t->at));
+        lsrt_debug_say("task '%s' (spawned at %s) was not over when main was: cancelled; it waited at %s", t->name,
+                       place(&spawned, t->site), place(&at, t->at));
     else
-        say("task '%s' (spawned at %s) was not over when main was: cancelled; it never ran", t->name,
-            place(&spawned, t->site));
+        lsrt_debug_say("task '%s' (spawned at %s) was not over when main was: cancelled; it never ran", t->name,
+                       place(&spawned, t->site));
 }
 
 void lsrt_debug_abandoned(struct task *t)
 {
     struct place at;
-    say("task '%s' goes on awaiting at %s after main is over: abandoned", t->name, place(&at, t->at));
+    lsrt_debug_say("task '%s' goes on awaiting at %s after main is over: abandoned", t->name, place(&at, t->at));
 }
 
 void lsrt_debug_loop_end(struct loop *l)
@@ -200,9 +201,9 @@ void lsrt_debug_loop_end(struct loop *l)
         if (error_lost(t))
             lsrt_debug_free(l, t);
         else if (!t->observed && t->error != ECANCELED)
-            say("task '%s' (spawned at %s) was never awaited or detached", t->name, place(&p, t->site));
+            lsrt_debug_say("task '%s' (spawned at %s) was never awaited or detached", t->name, place(&p, t->site));
     }
     for (struct object *o = lsrt_object_next(l, 0); o; o = lsrt_object_next(l, o->index + 1))
         if (!o->own)
-            say("%s '%s' (made at %s) was never freed", o->ops->noun, o->name, place(&p, o->site));
+            lsrt_debug_say("%s '%s' (made at %s) was never freed", o->ops->noun, o->name, place(&p, o->site));
 }

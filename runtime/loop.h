@@ -297,6 +297,7 @@ void lsrt_allow_switch(struct loop *l, struct task *from, struct task *to);
 #define LSRT_HOOK_DEBUG (1u << 31)
 void lsrt_debug_init(struct loop *l);
 bool lsrt_debug_wanted(void); /* the environment's answer; for threads without a loop */
+void lsrt_debug_say(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one line; keeps errno */
 void lsrt_debug_misuse(struct loop *l, const char *text); /* l may be NULL */
 void lsrt_debug_switch(struct loop *l, struct task *from, struct task *to);
 void lsrt_debug_call(struct loop *l, struct ls_site *site); /* a callback begins (NULL), or is over */

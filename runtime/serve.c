@@ -67,8 +67,8 @@ static void client_over(struct ls_task *task, void *arg)
     if (!ls_result(task, &result) && result == -1) {
         v->stats.failed++;
         if (l->debug && !ls_cancelled(task))
-            fprintf(stderr, "loopscope: server '%s': task '%s' failed: %s\n", v->object.name, ls_task_name(task),
-                    strerror(ls_error(task)));
+            lsrt_debug_say("server '%s': task '%s' failed: %s", v->object.name, ls_task_name(task),
+                           strerror(ls_error(task)));
     }
     ls_detach(task);
     if (!c->stream->closed)
@@ -189,8 +189,7 @@ static intptr_t listener_main(void *arg)
             break;
         v->stats.accept_errors++;
         if (l->debug && !n->complained)
-            fprintf(stderr, "loopscope: server '%s': accept: %s; it goes on when there is room\n", v->object.name,
-                    strerror(error));
+            lsrt_debug_say("server '%s': accept: %s; it goes on when there is room", v->object.name, strerror(error));
         n->complained = true;
         if ((error = lsrt_park(l, LS_WHY_SLEEP, on_object(&v->object), n->site, ls_after(PAUSE))) != ETIMEDOUT)
             break;
