@@ -78,12 +78,14 @@ static void test_cancel_children_on_child_error(void)
 
 static intptr_t runner_of_five(void *arg)
 {
-    static const struct job jobs[] = { FIVE("0", 5, 0, 0, 0, ), FIVE("1", 5, 0, 0, 0, ), FIVE("2", 5, 0, 0, 0, ),
-                                       FIVE("3", 5, 0, 0, 0, ), FIVE("4", 5, 0, 0, 0, ) };
+    static const char *const names[] = { "0", "1", "2", "3", "4" };
+    struct job jobs[5];
     (void)arg;
     struct ls_group *g = ls_group_open("g");
-    for (int i = 0; i < 5; i++)
-        ls_group_spawn(g, work, (void *)(uintptr_t)&jobs[i], NULL);
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = JOB_OF(names[i], 5);
+        ls_group_spawn(g, work, &jobs[i], NULL);
+    }
     return close_group("group", g);
 }
 static void test_cancellation(void)
