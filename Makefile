@@ -15,7 +15,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DLOOPSCOPE_VERSION='"$(VERSION)"' -Iinclude
 # One variable a library; a new file in a folder needs no edit here.
 PROBE   := $(wildcard tracer/probe/*.c)
 PRELOAD := $(wildcard tracer/preload/*.c)
-RUNTIME := $(wildcard runtime/*.c runtime/*.S)
+RUNTIME := $(wildcard runtime/*/*.c runtime/*/*.S)
 RECORD  := $(wildcard tracer/record/*.c)
 VIEWER  := $(wildcard viewer/*.c viewer/tui/*.c)
 CLI     := $(wildcard cli/*.c)

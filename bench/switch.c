@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "runtime/context.h"
+#include "runtime/core/context.h"
 
 #define BURST  20000
 #define ROUNDS 101

@@ -16,8 +16,8 @@
 
 #include <loopscope/runtime.h>
 
-#include "runtime/loop.h"
-#include "runtime/object.h"
+#include "runtime/core/loop.h"
+#include "runtime/core/object.h"
 
 #define TASKS   12
 #define TICK    (10 * LS_US)
