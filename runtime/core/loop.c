@@ -183,7 +183,7 @@ static void loop_free(struct loop *l)
     lsrt_stack_pool_free(&l->stacks);
     lsrt_calls_free(l);
     lsrt_tasks_free(l);
-    free(l->timers.at);
+    lsrt_timers_free(&l->timers);
     if (l->epoll >= 0)
         close(l->epoll);
     free(l);

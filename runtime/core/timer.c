@@ -1,8 +1,11 @@
-/* timer.c - see timer.h.  Four children a node: half the levels of a binary heap, and they share a cache line. */
+/* timer.c - see timer.h.  Four children a node: half the levels of a binary heap, and they are one cache line. */
 #include "timer.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define LEAD 3 /* entries before the root: at[1] begins a line */
 
 static bool earlier(const struct timer *a, const struct timer *b)
 {
@@ -30,6 +33,8 @@ static void sift_down(struct timer_heap *h, size_t i, struct timer x)
         size_t first = 4 * i + 1, least = first;
         if (first >= h->count)
             break;
+        for (size_t k = 0; k < 4 && 4 * (first + k) + 1 < h->count; k++)
+            __builtin_prefetch(&h->at[4 * (first + k) + 1]); /* one of these lines is the next */
         for (size_t k = first + 1; k < h->count && k < first + 4; k++)
             if (earlier(&h->at[k], &h->at[least]))
                 least = k;
@@ -41,14 +46,24 @@ static void sift_down(struct timer_heap *h, size_t i, struct timer x)
     put(h, i, x);
 }
 
+void lsrt_timers_free(struct timer_heap *h)
+{
+    if (h->at)
+        free(h->at - LEAD);
+    h->at = NULL;
+}
+
 int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when)
 {
     if (h->count == h->room) {
-        size_t room = h->room ? 2 * h->room : 64;
-        struct timer *at = realloc(h->at, room * sizeof *at);
-        if (!at)
+        size_t room = h->room ? 2 * h->room : 60; /* and the lead makes it whole lines */
+        struct timer *base = aligned_alloc(64, (room + LEAD + 3) / 4 * 64);
+        if (!base)
             return ENOMEM;
-        h->at = at;
+        if (h->count)
+            memcpy(base + LEAD, h->at, h->count * sizeof *base);
+        lsrt_timers_free(h);
+        h->at = base + LEAD;
         h->room = room;
     }
     n->seq = ++h->seq;

@@ -24,7 +24,7 @@ struct timer {
 };
 
 struct timer_heap {
-    struct timer *at;
+    struct timer *at; /* three entries into its memory: the four children of a node are one cache line */
     size_t count, room;
     uint32_t seq;
 };
@@ -34,6 +34,7 @@ static inline bool lsrt_timer_newer(const struct timer_node *n, uint32_t seq)
     return (int32_t)(n->seq - seq) > 0;
 }
 int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when); /* 0, or ENOMEM */
+void lsrt_timers_free(struct timer_heap *h);
 void lsrt_timer_remove(struct timer_heap *h, struct timer_node *n);         /* nothing when it is not there */
 
 #endif
