@@ -88,7 +88,7 @@ FOREIGN_CXX := $(patsubst %.cpp,$(B)/%,$(wildcard examples/adapters/*.cpp))
 TESTLIB := $(call objs,$(wildcard tests/lib/*.c),obj)
 HOUSE   := $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a
 LINK_HOUSE = $(B)/libcli.a $(B)/libviewer.a $(B)/librecord.a $(LINK_RT) $(RECORD_LIBS) $(VIEWER_LIBS) -lm
-LINK_OWN = $(filter -l%,$(shell sed -n 's/^ \* link: //p' $<))
+LINK_OWN = $(filter -l% -Wl%,$(shell sed -n 's/^ \* link: //p' $<))
 $(UNITS): $(B)/%: %.c $(TESTLIB) $(HOUSE) $(LIBS_OUT)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< -o $@ $(TESTLIB) $(LINK_HOUSE) $(LINK_OWN) -lcriterion

@@ -217,14 +217,18 @@ struct ls_server *ls_serve_unix_at(struct ls_site *site, const char *path, ls_cl
     if (!v)
         return NULL;
     error = remove_dead(&a, len);
+    if (!error && path[0] != '@' && !(v->path = strdup(path)))
+        error = ENOMEM;
     int fd = error ? -1 : listening((struct sockaddr *)&a, len, opts);
-    if (!error)
-        error = fd < 0 ? errno : add(l, v, fd);
+    if (!error && fd < 0)
+        error = errno;
     struct stat st;
-    if (!error && path[0] != '@' && !stat(path, &st) && (v->path = strdup(path))) {
+    if (!error && v->path && !stat(path, &st)) {
         v->dev = st.st_dev;
         v->ino = st.st_ino;
     }
+    if (!error && (error = add(l, v, fd)))
+        close(fd);
     return started(l, v, error);
 }
 
