@@ -150,6 +150,28 @@ static int do_bad_pointers(void)
     }
     return 0;
 }
+/* Before there is a loop, in the loop's own place and inside its turns: a set that is no memory is the kernel's. */
+static int do_bad_sets(void)
+{
+    fd_set good, *volatile bad = (fd_set *)(uintptr_t)8;
+    int ends[2], other[2];
+    CHECK(pipe(ends) == 0 && pipe(other) == 0);
+    for (int i = 0; i < 16; i++) {
+        struct timeval t = { 0, 1000 };
+        fd_set *set = i == 0 || i == 10 ? bad : &good;
+        FD_ZERO(&good);
+        FD_SET(ends[0], &good);
+        FD_SET(other[0], &good);
+        errno = 0;
+        CHECK(select(64, set, NULL, NULL, &t) == (set == bad ? -1 : 0) && errno == (set == bad ? EFAULT : 0));
+        if (i == 12) {
+            struct timespec nap = { 0, 1000 };
+            CHECK(pselect(64, NULL, bad, NULL, &nap, NULL) == -1 && errno == EFAULT);
+            CHECK(select(64, NULL, NULL, bad, &t) == -1 && errno == EFAULT);
+        }
+    }
+    return 0;
+}
 
 /* select(getdtablesize(), ...) with a set of the usual size: the kernel looks at no more than there are descriptors. */
 static int do_wide_select(void)
@@ -396,6 +418,7 @@ static const struct {
               { "vfork", do_vfork },
               { "sandbox", do_sandbox },
               { "bad_pointers", do_bad_pointers },
+              { "bad_sets", do_bad_sets },
               { "wide_select", do_wide_select },
               { "threads", do_threads },
               { "cancel", do_cancel },

@@ -122,6 +122,10 @@ Test(preload, leaves_bad_pointers_to_the_kernel)
 {
     struct fake_arena f = run("bad_pointers", 1 << 15);
     fake_arena_free(&f);
+    f = run("bad_sets", 1 << 15);
+    cr_assert_eq(loops(&f), 1);
+    cr_assert_geq(fake_arena_count(&f, 0, EV_POLL, 0), 12);
+    fake_arena_free(&f);
 }
 
 Test(preload, reads_no_more_of_a_set_than_the_kernel)

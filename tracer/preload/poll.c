@@ -112,9 +112,26 @@ static int64_t from_timespec(const struct timespec *t)
     return t ? (int64_t)t->tv_sec * 1000000000 + t->tv_nsec : -1;
 }
 
+/* Whether the sets may be read before the kernel has: what is no memory is the kernel's to refuse, not ours to crash
+ * on.  A loop comes back with sets that were accepted before; others count as not known. */
+static bool sets_known(const struct probe_self *s, const struct probe_sets *sets)
+{
+    for (int i = 0; i < PROBE_SETS; i++) {
+        const struct probe_sets *old = &s->accepted[i];
+        bool same = sets->n <= old->n;
+        for (int k = 0; k < 3; k++)
+            same &= !sets->set[k] || sets->set[k] == old->set[k];
+        if (same)
+            return true;
+    }
+    return false;
+}
+
 void poll_end(struct poll_call *p, enum poll_mode mode, const struct poll_who *who, int ready, const void *from)
 {
     struct probe_self *s = &probe_self;
+    if (who->sets && ready >= 0 && !sets_known(s, who->sets))
+        s->accepted[s->next_accepted++ % PROBE_SETS] = *who->sets;
     if (mode == POLL_LEARN) {
         if (ready == 0 && who->fds == 1 && same_place(&s->candidate, who))
             s->candidate.score += HABIT_SURE / 4;
@@ -128,7 +145,7 @@ void poll_end(struct poll_call *p, enum poll_mode mode, const struct poll_who *w
         call_end(&p->call, who->call, ready, &(const struct call_info){ .fd = key, .flags = EV_CALL_POLL }, from);
         return;
     }
-    if (who->kind != LOOP_POLL || ready >= 0)
+    if (who->sets ? who->fds > 0 : who->kind != LOOP_POLL || ready >= 0)
         note_key(&s->loop, key);
     ticks_t now = probe_now();
     probe_leave_poll(s, now);
@@ -218,18 +235,19 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
     POLL_WITH(REAL(__ppoll_chk)(fds, n, timeout, mask, size), POLL(ppoll, from_timespec(timeout)))
 }
 
-/* How many descriptors the three sets hold (two is as good as many), and the lowest. */
-static uint32_t count_sets(int n, const fd_set *r, const fd_set *w, const fd_set *e, int *ret_lowest)
+/* How many descriptors the three sets hold (two is as good as many), and the lowest; none when they are not known. */
+static uint32_t count_sets(const struct probe_sets *sets, int *ret_lowest)
 {
-    const fd_set *sets[3] = { r, w, e };
     /* The kernel looks at no more than there are descriptors; n may be getdtablesize() and the sets of the usual size. */
-    int words = n <= 0 ? 0 : n < FD_SETSIZE ? (n + 63) / 64 : FD_SETSIZE / 64;
+    int n = sets->n, words = n <= 0 ? 0 : n < FD_SETSIZE ? (n + 63) / 64 : FD_SETSIZE / 64;
     uint32_t found = 0;
     *ret_lowest = -1;
+    if (!sets_known(&probe_self, sets))
+        return 0;
     for (int i = 0; i < words && found < 2; i++) {
         uint64_t any = 0;
         for (int k = 0; k < 3; k++)
-            any |= sets[k] ? ((const uint64_t *)(const void *)sets[k])[i] : 0;
+            any |= sets->set[k] ? ((const uint64_t *)sets->set[k])[i] : 0;
         if (any && *ret_lowest < 0)
             *ret_lowest = i * 64 + __builtin_ctzll(any);
         found += (uint32_t)__builtin_popcountll(any);
@@ -237,20 +255,22 @@ static uint32_t count_sets(int n, const fd_set *r, const fd_set *w, const fd_set
     return found;
 }
 
-#define SELECT(nr, timeout_ns)                                                                             \
-    .kind = LOOP_SELECT, .call = CALL_##nr, .key = lowest, .fds = found, .asked = n > 0 ? (uint32_t)n : 0, \
-    .timeout = timeout_ns, .place = place_of(from, __builtin_frame_address(0))
+#define SELECT(nr, timeout_ns)                                                          \
+    .kind = LOOP_SELECT, .call = CALL_##nr, .key = lowest, .sets = &sets, .fds = found, \
+    .asked = n > 0 ? (uint32_t)n : 0, .timeout = timeout_ns, .place = place_of(from, __builtin_frame_address(0))
 
 EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 {
+    struct probe_sets sets = { { r, w, e }, n };
     int lowest = -1;
-    uint32_t found = likely(!probe_process.arena) ? 0 : count_sets(n, r, w, e, &lowest);
+    uint32_t found = likely(!probe_process.arena) ? 0 : count_sets(&sets, &lowest);
     int64_t wait = timeout ? (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_usec * 1000 : -1;
     POLL_WITH(REAL(select)(n, r, w, e, timeout), SELECT(select, wait))
 }
 EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *mask)
 {
+    struct probe_sets sets = { { r, w, e }, n };
     int lowest = -1;
-    uint32_t found = likely(!probe_process.arena) ? 0 : count_sets(n, r, w, e, &lowest);
+    uint32_t found = likely(!probe_process.arena) ? 0 : count_sets(&sets, &lowest);
     POLL_WITH(REAL(pselect)(n, r, w, e, timeout, mask), SELECT(pselect, from_timespec(timeout)))
 }

@@ -14,6 +14,7 @@ struct poll_who {
     uint32_t fds;    /* how many descriptors it waits for */
     uint32_t asked;  /* events that it may return at most */
     int64_t timeout; /* ns, -1 none */
+    const struct probe_sets *sets; /* select's own, else NULL */
     const struct timespec *span; /* the same where the kernel reads it, not libc: looked at when it has; else NULL */
     uint64_t place;
 };

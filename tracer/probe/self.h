@@ -29,6 +29,14 @@ struct probe_habit {
     uint64_t place;
 };
 
+#define PROBE_SETS 4
+
+/* What select was given. */
+struct probe_sets {
+    const void *set[3];
+    int n;
+};
+
 struct probe_self {
     struct ls_slot *slot; /* NULL until this thread is a loop */
     struct ls_event *ring;
@@ -51,6 +59,8 @@ struct probe_self {
     int32_t tid;
     uint32_t next_id, end_id; /* block of ids of this thread */
     struct probe_habit loop, former, candidate;
+    struct probe_sets accepted[PROBE_SETS]; /* by the kernel, lately: may be read before it does (preload/poll.c) */
+    uint32_t next_accepted;
 };
 
 struct probe_process {
