@@ -78,6 +78,9 @@ static const struct object_ops file_ops = {
     .kind = LS_OBJECT_FILE, .noun = "file", .size = sizeof(struct file), .destroy = destroy, .describe = describe
 };
 
+/* What a call on a path waits on, or a close: the name alone. */
+static const struct object_ops path_ops = { .kind = LS_OBJECT_FILE, .noun = "file" };
+
 /* NULL: no memory. */
 static struct op *op_new(intptr_t (*fn)(struct op *), const char *path, const char *to, size_t n)
 {
@@ -151,7 +154,7 @@ static intptr_t op_run_path(struct loop *l, struct op *op, const char *verb, str
         op_drop(op, -1);
         return lsrt_misuse(EINVAL, "ls_file_*: the path to %sis NULL", verb);
     }
-    struct object o = { .ops = &file_ops, .site = site };
+    struct object o = { .ops = &path_ops, .site = site };
     name_op(o.name, sizeof o.name, "", op ? op->path : "");
     intptr_t result = op_run(l, op, verb, &o, false, site, deadline);
     if (o.probe_id)
@@ -214,7 +217,7 @@ struct ls_file *ls_file_open_at(struct ls_site *site, const char *path, int flag
     if (fd == -1)
         return NULL;
     char name[sizeof((struct object *)0)->name];
-    name_op(name, sizeof name, "", path);
+    name_op(name, sizeof name, "", op->path);
     struct counted_fd *c = malloc(sizeof *c);
     struct file *f = c ? lsrt_object_new(l, &file_ops, site, name) : NULL;
     free(op);
@@ -246,6 +249,7 @@ int ls_file_close_at(struct ls_site *site, struct ls_file *file, ls_ns deadline)
     if (f->waits)
         return lsrt_misuse(EBUSY, "ls_file_close: %u tasks wait for file '%s'", f->waits, f->object.name);
     struct object o = f->object; /* goes on in the trace until it is closed */
+    o.ops = &path_ops;
     struct op *op = op_new(do_close, NULL, NULL, 0);
     if (op) {
         op->fd = f->fd;

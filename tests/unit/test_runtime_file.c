@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +191,29 @@ Test(file, an_open_that_was_given_up_is_closed)
     int before = open_fds();
     cr_assert_eq(ls_run(drop_open_app, NULL, NULL), 0);
     cr_assert_eq(open_fds(), before);
+}
+
+/* ls_dump while a task waits for a call on a path: that is no file yet. */
+static char dumped[4096];
+static intptr_t dump_app(void *arg)
+{
+    (void)arg;
+    struct ls_task *t = ls_spawn(open_fifo, NULL, NULL);
+    ls_sleep(3 * LS_MS);
+    int fd = memfd_create("dump", 0);
+    if (fd < 0 || ls_dump(fd) || pread(fd, dumped, sizeof dumped - 1, 0) < 0)
+        return 1;
+    close(fd);
+    struct ls_file *w = ls_file_open(path, O_WRONLY, 0, LS_NEVER);
+    return w ? ls_await(t, NULL, LS_NEVER) : 2;
+}
+Test(file, a_dump_knows_a_path_that_is_not_open_yet)
+{
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(ls_run(dump_app, NULL, NULL), 0);
+    char *at = strstr(dumped, "for file '"), wanted[160];
+    snprintf(wanted, sizeof wanted, "for file '%s', at ", path);
+    cr_assert(at && !strncmp(at, wanted, strlen(wanted)), "%s", dumped);
 }
 
 static intptr_t close_cancelled(void *f)
