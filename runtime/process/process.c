@@ -20,14 +20,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/core/schedule.h"
 #include "runtime/io/fd.h"
 
-#define KILL_WAIT_MS 1000 /* at the loop's end, for one that was killed: longer than the kernel needs */
-#define PAUSE_MIN    LS_MS
-#define PAUSE_MAX    (20 * LS_MS)
+#define KILL_WAIT LS_SEC /* at the loop's end, for one that was killed: longer than the kernel needs */
+#define PAUSE_MIN LS_MS
+#define PAUSE_MAX (20 * LS_MS)
+
+/* Ends the watch, too: the close alone does not while a fork of ours has the fd. */
+static void close_pidfd(struct loop *l, struct process *p)
+{
+    if (p->pidfd < 0)
+        return;
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, p->pidfd, NULL);
+    close(p->pidfd);
+    p->pidfd = -1;
+}
 
 /* Looks whether it is over, and reaps it. */
-static bool over(struct process *p)
+static bool over(struct loop *l, struct process *p)
 {
     siginfo_t info = { .si_pid = 0 };
     if (p->over)
@@ -38,16 +49,14 @@ static bool over(struct process *p)
         return false;
     p->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
                                            : info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
-    if (p->pidfd >= 0)
-        close(p->pidfd); /* ends the watch, too */
-    p->pidfd = -1;
+    close_pidfd(l, p);
     return p->over = true;
 }
 
 /* The same, and wakes who waits for it. */
 static bool look(struct loop *l, struct process *p)
 {
-    if (!over(p))
+    if (!over(l, p))
         return false;
     while (waitq_serve(l, &p->waiters))
         continue;
@@ -98,22 +107,28 @@ static void kill_now(struct process *p)
         p->killed = send_signal(p, SIGKILL) == 0;
 }
 
+/* It was killed: blocks until it is over, or for KILL_WAIT, whatever signals come meanwhile. */
+static void await_end(struct loop *l, struct process *p)
+{
+    ls_ns until = clock_read(CLOCK_MONOTONIC) + KILL_WAIT;
+    while (!over(l, p) && clock_read(CLOCK_MONOTONIC) < until) {
+        struct pollfd end = { .fd = p->pidfd, .events = POLLIN }; /* -1: just the pause */
+        poll(&end, 1, p->pidfd < 0 ? 1 : KILL_WAIT / LS_MS);
+    }
+}
+
 /* The loop ends, or it is over and retired. */
 static void destroy(struct loop *l, struct object *o)
 {
     struct process *p = (struct process *)o;
-    if (!over(p)) {
+    if (!over(l, p)) {
         if (!p->killed && !p->outlive) /* all of them first: they end side by side */
             for (struct object *q = lsrt_object_next(l, 0); q; q = lsrt_object_next(l, q->index + 1))
                 if (q->ops == &lsrt_process_ops)
                     kill_now((struct process *)q);
-        struct pollfd poll_end = { .fd = p->pidfd, .events = POLLIN };
-        if (p->killed && p->pidfd >= 0)
-            poll(&poll_end, 1, KILL_WAIT_MS);
-        for (int ms = 0; p->killed && !over(p) && p->pidfd < 0 && ms < KILL_WAIT_MS; ms++)
-            poll(NULL, 0, 1);
-        if (!over(p) && p->pidfd >= 0)
-            close(p->pidfd);
+        if (p->killed)
+            await_end(l, p);
+        close_pidfd(l, p);
     }
     lsrt_timer_remove(&l->timers, &p->look);
     for (int i = 0; i < 3; i++) {
@@ -299,10 +314,10 @@ struct ls_process *ls_process_spawn_at(struct ls_site *site, char *const argv[],
             error = 0;
         } else if (error) {
             kill(p->pid, SIGKILL);
-            waitpid(p->pid, NULL, 0);
+            while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+                continue;
             p->over = true;
-            if (p->pidfd >= 0)
-                close(p->pidfd);
+            close_pidfd(l, p);
         }
     }
     if (error) {
@@ -341,7 +356,7 @@ int ls_process_free(struct ls_process *process)
         return -1;
     if (p->waiters.count || p->talker)
         return lsrt_misuse(EBUSY, "ls_process_free: a task waits for process '%s'", p->object.name);
-    if (over(p)) {
+    if (over(l, p)) {
         lsrt_object_free(l, p);
         return 0;
     }

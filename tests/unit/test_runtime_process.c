@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <loopscope/runtime.h>
@@ -411,6 +413,64 @@ Test(process, a_child_that_somebody_else_reaped)
     RUN(stolen_app);
     signal(SIGCHLD, SIG_IGN);
     RUN(ignored_app);
+}
+
+/* A fork of ours keeps the pidfd open: the end of the child must not wake the loop ever again. */
+static ls_ns cpu_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (ls_ns)t.tv_sec * LS_SEC + (ls_ns)t.tv_nsec;
+}
+static intptr_t forked_app(void *arg)
+{
+    (void)arg;
+    struct ls_process *p = ls_process_spawn(SH("read x"), &(struct ls_process_opts){ .in = LS_STDIO_PIPE });
+    pid_t fork_of_ours = fork();
+    if (!fork_of_ours) {
+        pause();
+        _exit(0);
+    }
+    ls_process_close(p, 0);
+    ls_process_kill(p);
+    if (ls_process_wait(p, NULL, LS_NEVER))
+        return 1;
+    ls_ns before = cpu_time();
+    ls_sleep(300 * LS_MS);
+    ls_ns used = cpu_time() - before;
+    kill(fork_of_ours, SIGKILL);
+    waitpid(fork_of_ours, NULL, 0);
+    return used < 30 * LS_MS ? 0 : 2;
+}
+Test(process, an_end_is_told_once_whoever_has_its_fd)
+{
+    RUN(forked_app);
+}
+
+/* Signals come while the loop's end waits for those it killed. */
+static void ignore(int number)
+{
+    (void)number;
+}
+static intptr_t interrupted_app(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 30; i++)
+        if (!ls_process_spawn((char *[]){ "sleep", "100", NULL }, NULL))
+            return 1;
+    return 0;
+}
+Test(process, no_signal_leaves_a_zombie)
+{
+    struct itimerval often = { { 0, 50 }, { 0, 50 } };
+    struct sigaction a = { .sa_handler = ignore };
+    sigaction(SIGALRM, &a, NULL);
+    sigaction(SIGCHLD, &a, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    intptr_t r = ls_run(interrupted_app, NULL, NULL);
+    setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+    cr_assert_eq(r, 0, "%ld %s", (long)r, strerror(errno));
+    cr_assert(no_children());
 }
 
 enum { MANY = 1000, AT_ONCE = 50 };
