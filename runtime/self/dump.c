@@ -450,7 +450,9 @@ int ls_tasks_foreach(int (*fn)(const struct ls_task_info *info, void *arg), void
             continue;
         struct ls_task_info info = info_of(l, t);
         t->refs++; /* so that its handle is good in fn, also when all others were given back */
+        t->lent++;
         status = fn(&info, arg);
+        t->lent--;
         lsrt_task_unref(l, t);
     }
     return status;

@@ -297,6 +297,25 @@ Test(runtime_dump, foreach_hands_out_every_task)
     cr_assert(ls_tasks_foreach(see, story) == -1 && errno == EPERM);
 }
 
+/* The handle that fn is given is only lent: who spends it without ls_ref is told so. */
+static int spend(const struct ls_task_info *info, void *arg)
+{
+    if (!strcmp(info->name, "new"))
+        *(int *)arg = ls_detach(info->task) == -1 && errno == EBUSY;
+    return 0;
+}
+static intptr_t spends(void *arg)
+{
+    (void)arg;
+    int refused = 0;
+    ls_detach(ls_spawn(naps, NULL, "new"));
+    return ls_tasks_foreach(spend, &refused) || !refused;
+}
+Test(runtime_dump, what_foreach_lends_cannot_be_spent)
+{
+    cr_assert_eq(ls_run(spends, NULL, NULL), 0);
+}
+
 /* The high-water mark of a stack is of the deepest call, not of where the task is now. */
 static int find(const struct ls_task_info *info, void *arg)
 {
