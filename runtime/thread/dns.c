@@ -65,8 +65,8 @@ static bool numeric_host(const char *host)
     struct in6_addr six;
     struct in_addr four;
     size_t n = strcspn(host, "%"); /* fe80::1%eth0 */
-    if (inet_aton(host, &four))
-        return true;
+    if (inet_aton(host, &four))    /* which does not look at what follows a space; getaddrinfo takes that for a name */
+        return !strpbrk(host, " \t\n\v\f\r");
     if (n >= sizeof address)
         return false;
     memcpy(address, host, n);
