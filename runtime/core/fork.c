@@ -2,19 +2,22 @@
  *
  * The child has the thread that forked, and a copy of its loop, which shares the epoll with the parent's: each event that
  * the child took would be one that the parent never sees.  So the thread has no loop there: what waits fails with EPERM,
- * ls_run makes a new one; and when the function of the task that forked returns, the child exits with its result.
+ * ls_post to a loop of the parent with ESRCH, ls_run makes a new one; and when the function of the task that forked
+ * returns, the child exits with its result.
  * (vfork, posix_spawn and clone do not come here: their children exec.) */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "runtime/thread/inbox.h"
 
 static _Thread_local struct loop *left; /* of the parent's; kept, so that no leak checker misses it */
 
 static void in_child(void)
 {
     lsrt_dump_forget();
+    lsrt_inboxes_forget();
     if (!lsrt_here)
         return;
     left = lsrt_here;

@@ -109,7 +109,6 @@ struct inbox {
     _Atomic uint64_t head;    /* see above */
     _Atomic uint32_t writers; /* threads in lsrt_inbox_push: the eventfd is not closed before they are out */
     int event;
-    pid_t process; /* that made it: in a forked child the other threads never come out */
     uint32_t index;
     struct inbox *next_free;
 };
@@ -148,6 +147,18 @@ static struct inbox *inbox_new(void)
     return b;
 }
 
+void lsrt_inboxes_forget(void)
+{
+    pthread_mutex_init(&inbox_mutex, NULL); /* a thread that is not here may have had it */
+    for (uint32_t i = 0; i < inbox_count; i++) {
+        struct inbox *b = inbox_at(i);
+        atomic_store_explicit(&b->writers, 0, memory_order_relaxed);
+        uint64_t head = atomic_load_explicit(&b->head, memory_order_relaxed); /* the child has one thread */
+        if (HIGH(head) & 1)
+            atomic_store_explicit(&b->head, PAIR(HIGH(head) + 1, 0), memory_order_relaxed);
+    }
+}
+
 static void inbox_put(struct inbox *b)
 {
     pthread_mutex_lock(&inbox_mutex);
@@ -175,7 +186,6 @@ struct inbox *lsrt_inbox(struct loop *l)
         errno = error;
         return NULL;
     }
-    b->process = getpid();
     uint64_t head = atomic_load_explicit(&b->head, memory_order_relaxed);
     /* Its generation becomes odd.  Pairs with the first load in lsrt_inbox_push: the eventfd is seen by who pushes. */
     atomic_store_explicit(&b->head, PAIR(HIGH(head) + 1, 0), memory_order_release);
@@ -257,8 +267,8 @@ void lsrt_inbox_close(struct loop *l)
     uint64_t head = atomic_load_explicit(&b->head, memory_order_relaxed);
     /* The generation becomes even: no push succeeds from here on.  Pairs with those that did. */
     head = atomic_exchange_explicit(&b->head, PAIR(HIGH(head) + 1, 0), memory_order_acq_rel);
-    /* Who pushed last may not have written yet; a moment, unless it is a thread that fork left behind. */
-    while (atomic_load_explicit(&b->writers, memory_order_acquire) && b->process == getpid())
+    /* Who pushed last may not have written yet: a moment. */
+    while (atomic_load_explicit(&b->writers, memory_order_acquire))
         sched_yield();
     call_all(l, LOW(head));
     l->inbox = NULL;

@@ -37,6 +37,9 @@ void lsrt_inbox_drain(struct loop *l); /* calls what came */
 /* Nothing comes in any more; what has come is called.  The pool's threads have ended by now. */
 void lsrt_inbox_close(struct loop *l);
 
+/* A forked child: all handles are spent, because the loops are the parent's. */
+void lsrt_inboxes_forget(void);
+
 #define LSRT_INBOX_EVENT UINT64_MAX /* data of its epoll event */
 
 #endif

@@ -14,12 +14,20 @@ static intptr_t anew(void *arg)
 {
     return ls_sleep(LS_MS) ? -1 : (intptr_t)arg;
 }
+static struct ls_loop *parents;
+static void never(void *arg)
+{
+    (void)arg;
+    _exit(99);
+}
 static intptr_t child(void)
 {
     if (ls_sleep(LS_MS) != -1 || errno != EPERM || !strstr(ls_error_text(), "fork"))
         return 1;
     if (ls_spawn(anew, NULL, NULL) || ls_yield() != -1 || ls_self())
         return 2;
+    if (ls_post(parents, never, NULL) != -1 || errno != ESRCH) /* nobody would ever run it here */
+        return 3;
     return ls_run(anew, (void *)42, NULL); /* and back to the stack of the task, to its end */
 }
 static intptr_t other(void *fd)
@@ -38,6 +46,7 @@ static intptr_t app(void *arg)
 {
     (void)arg;
     int p[2], status;
+    parents = ls_loop_self();
     pid_t pid = 0;
     intptr_t result;
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, p))
