@@ -102,10 +102,10 @@ static void *worker(void *arg)
             break;
         queue_remove(p, j);
         p->free--;
+        ls_probe_thread(); /* before it tells anything */
         tell_queue(p);
         pthread_mutex_unlock(&p->mutex);
 
-        ls_probe_thread();
         uint64_t start = ls_probe_on() ? ls_probe_now() : 0;
         errno = 0;
         j->result = j->fn(j->arg);
