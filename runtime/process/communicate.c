@@ -108,8 +108,9 @@ static int talk(struct loop *l, struct process *p, int epoll, const void *input,
         if (!piped && p->over)
             return 0;
         if (!in && !out && !err) {
-            lsrt_process_look_later(l, p);
-            int error = lsrt_park(l, LS_WHY_CHILD, on_object(&p->object), site, deadline);
+            int error = lsrt_process_look_later(l, p);
+            if (!error)
+                error = lsrt_park(l, LS_WHY_CHILD, on_object(&p->object), site, deadline);
             if (error)
                 return error;
         } else if (ls_yield_at(site)) /* a child that never stops must not keep the others from running */

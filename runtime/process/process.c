@@ -82,17 +82,17 @@ static void look_fires(struct loop *l, struct timer_node *n)
     p->pause = p->pause < PAUSE_MAX / 2 ? 2 * p->pause : PAUSE_MAX;
     if (!look(l, p)) {
         if (p->waiters.count || p->talker || (p->retired && !l->virtual_time)) /* virtual time would race */
-            lsrt_process_look_later(l, p);
+            (void)lsrt_process_look_later(l, p);                               /* takes the place of this one */
     } else if (p->retired)
         lsrt_object_free(l, p);
 }
 
-void lsrt_process_look_later(struct loop *l, struct process *p)
+int lsrt_process_look_later(struct loop *l, struct process *p)
 {
     p->look.fire = look_fires;
-    if (p->pidfd < 0 && !p->over &&
-        !p->look.place) /* should there be no memory, the next look comes with the next call */
-        (void)lsrt_timer_add(&l->timers, &p->look, lsrt_now() + p->pause);
+    if (p->pidfd >= 0 || p->over || p->look.place)
+        return 0;
+    return lsrt_timer_add(&l->timers, &p->look, lsrt_now() + p->pause);
 }
 
 /* 0, or -1 and errno.  It was not reaped, so its pid is its own. */
@@ -338,8 +338,9 @@ int ls_process_wait_at(struct ls_site *site, struct ls_process *process, int *re
         return -1;
     struct wait w;
     bool known = look(l, p);
-    lsrt_process_look_later(l, p);
-    int error = known ? 0 : waitq_park(l, &p->waiters, &w, LS_WHY_CHILD, &p->object, site, deadline);
+    int error = lsrt_process_look_later(l, p);
+    if (!error && !known)
+        error = waitq_park(l, &p->waiters, &w, LS_WHY_CHILD, &p->object, site, deadline);
     error = error ? error : p->error;
     if (!error && ret_status)
         *ret_status = p->status;
@@ -365,9 +366,9 @@ int ls_process_free(struct ls_process *process)
         lsrt_process_close_fd(l, p, i);
     p->retired = true;
     lsrt_object_retire(l, &p->object);
-    if (p->pidfd >= 0) /* should that fail, the loop's end reaps it */
+    if (p->pidfd >= 0) /* should that fail, or the other, the loop's end reaps it */
         lsrt_object_watch(l, &p->object, p->pidfd, EPOLLIN);
-    lsrt_process_look_later(l, p);
+    (void)lsrt_process_look_later(l, p);
     return 0;
 }
 

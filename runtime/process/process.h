@@ -28,7 +28,7 @@ struct process {
 };
 
 extern const struct object_ops lsrt_process_ops;
-void lsrt_process_look_later(struct loop *l, struct process *p); /* before a wait: for want of a pidfd */
+int lsrt_process_look_later(struct loop *l, struct process *p); /* before a wait: for want of a pidfd; 0 or ENOMEM */
 void lsrt_process_close_fd(struct loop *l, struct process *p, int which); /* nothing when it is closed */
 
 #endif

@@ -122,10 +122,11 @@ static intptr_t waits(void *arg)
 {
     struct ls_task *t[12];
     bool done[12];
+    int ran = 0;
     size_t n = 0;
     (void)arg;
     for (intptr_t i = 0; i < 12; i++)
-        if (MAY_FAIL(t[n] = ls_spawn(i % 2 ? give : counts, &(int){ 0 }, NULL)))
+        if (MAY_FAIL(t[n] = ls_spawn(i % 2 ? give : counts, &ran, NULL)))
             n++;
     if (!n)
         return 0;

@@ -196,6 +196,14 @@ static intptr_t processes(void *arg)
     return 0;
 }
 
+static intptr_t processes_by_look(void *arg)
+{
+    no_pidfd = true;
+    processes(arg);
+    no_pidfd = false;
+    return 0;
+}
+
 static intptr_t signals(void *arg)
 {
     sigset_t set;
@@ -349,6 +357,7 @@ int main(int argc, char **argv)
         { "files", files, false },
         { "names of hosts", names, false },
         { "processes", processes, false },
+        { "processes without pidfds", processes_by_look, false },
         { "signals", signals, false },
         { "fds", fds, false },
         { "datagrams and sendfile", datagrams, false },
