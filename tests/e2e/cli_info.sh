@@ -22,3 +22,9 @@ expect_out "not finished"
 sqlite3 "$dir/redis.db" "UPDATE meta SET value = char(27) || '[2Jx' WHERE key = 'argv'"
 run info "$dir/redis.db"
 case $out in *"$(printf '\033')"*) fail "an escape sequence came through" ;; esac
+
+# a program without a loop has its own name, too, however short its life; and a shell's is what it became
+run record -q -o "$dir/short.db" -- true
+expect_sql "$dir/short.db" "SELECT cmdline FROM process" true
+run record -q -o "$dir/exec.db" -- sh -c 'read x; exec sleep 0.5'
+expect_sql "$dir/exec.db" "SELECT cmdline FROM process" "sleep 0.5"

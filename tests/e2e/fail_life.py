@@ -2,12 +2,13 @@
 """How a recording begins and ends: what cannot be started, --duration, a daemon that lives on and `stop`, two recordings
 into one file, reports of a file that is still written, programs that start their own recorder."""
 import os
+import shutil
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from fail import B, TARGET, Place, check, until, went_well
+from fail import B, LOOPSCOPE, TARGET, Place, check, until, went_well
 
 with Place("what cannot be started") as place:
     for command, status in (("/nowhere/x", 127), ("no-such-command", 127), ("/etc/passwd", 126), ("/", 126)):
@@ -99,6 +100,19 @@ for nonsense in ("/nowhere", "", "/dev/null", "/dev/zero", "/etc/passwd", "relat
     p = subprocess.run([TARGET, "turns", "6"], env=env, capture_output=True, text=True, timeout=20)
     went_well(p, p.stdout, "turns 6", f"LOOPSCOPE_SESSION={nonsense[:20]}")
     check(p.stderr == "", p.stderr)
+
+if os.getuid() == 0 and shutil.which("setpriv"):
+    with Place("another user's exec") as place:
+        os.chmod(place.dir, 0o755)
+        own = f"{place.dir}/target" # the build may be where that user cannot go
+        shutil.copy(TARGET, own)
+        shutil.copy(f"{B}/libloopscope-preload.so", place.dir)
+        shutil.copy(LOOPSCOPE, f"{place.dir}/loopscope")
+        p = subprocess.run([f"{place.dir}/loopscope", "record", "-q", "-o", place.file, "--", "setpriv", "--reuid=65534",
+                            "--regid=65534", "--clear-groups", own, "turns", "20"], env=place.env, capture_output=True, text=True,
+                           timeout=60)
+        went_well(p, p.stdout, "turns 20", place.name)
+        check(place.trace().one("SELECT count(*) FROM iteration") >= 18, "its loop is recorded")
 
 with Place("LOOPSCOPE_RECORD") as place:
     example = f"{B}/examples/greet"

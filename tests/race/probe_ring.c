@@ -49,6 +49,8 @@ int main(void)
         return 1;
     probe_process.arena = f.arena;
     probe_process.slots = 1;
+    probe_process.ring_offset = f.arena->ring_offset;
+    probe_process.ring_records = f.arena->ring_records;
     probe_process.tsc = f.arena->clock == LS_CLOCK_TSC;
     probe_page.alive = 1;
     pthread_create(&writer, NULL, write_all, NULL);

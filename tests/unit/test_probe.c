@@ -21,6 +21,8 @@ static void attach_to(uint32_t slots, uint64_t records)
     cr_assert_eq(fake_arena_make(&f, slots, records, 20000000, 1000000), 0);
     probe_process.arena = f.arena;
     probe_process.slots = slots;
+    probe_process.ring_offset = f.arena->ring_offset;
+    probe_process.ring_records = f.arena->ring_records;
     probe_process.tsc = f.arena->clock == LS_CLOCK_TSC;
     probe_process.pid = getpid();
     probe_page.alive = 1;

@@ -49,7 +49,7 @@ static uint64_t length_to_map(const struct ls_arena *a, uint32_t *ret_slots)
     return a->ring_offset + *ret_slots * ring;
 }
 
-static struct ls_arena *map_arena(const char *path, uint32_t *ret_slots)
+static struct ls_arena *map_arena(const char *path)
 {
     static union {
         struct ls_arena arena;
@@ -62,11 +62,13 @@ static struct ls_arena *map_arena(const char *path, uint32_t *ret_slots)
         return NULL;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, header.bytes, sizeof(header), 0) == sizeof(header) &&
         header_good(&header.arena, (uint64_t)st.st_size)) {
-        uint64_t length = length_to_map(&header.arena, ret_slots);
+        uint64_t length = length_to_map(&header.arena, &probe_process.slots);
         if (length)
             map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
     close(fd);
+    probe_process.ring_offset = header.arena.ring_offset;
+    probe_process.ring_records = header.arena.ring_records;
     return map == MAP_FAILED ? NULL : map;
 }
 
@@ -91,12 +93,10 @@ __attribute__((constructor)) static void attach(void)
     if (!session && !file)
         return;
     int error = errno;
-    uint32_t slots = 0;
     if (!session && *file)
         session = probe_start_recorder(file);
-    struct ls_arena *arena = session ? map_arena(session, &slots) : NULL;
+    struct ls_arena *arena = session ? map_arena(session) : NULL;
     if (arena) {
-        probe_process.slots = slots;
         probe_process.tsc = arena->clock == LS_CLOCK_TSC;
         probe_process.call_min = arena->call_min;
         probe_process.threshold = arena->threshold;

@@ -66,6 +66,7 @@ struct probe_self {
 struct probe_process {
     struct ls_arena *arena; /* NULL: nothing records */
     ticks_t call_min, threshold;
+    uint64_t ring_offset, ring_records; /* the arena's, as it was found good: another user may write there, too */
     uint32_t slots;         /* whose rings are mapped */
     bool tsc;
     bool has_key;

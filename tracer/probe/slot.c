@@ -145,6 +145,12 @@ static void leave_process(void)
     atomic_store_explicit(&probe_process.busy, 0, memory_order_release);
 }
 
+static struct ls_event *ring_of(uint32_t slot)
+{
+    char *rings = (char *)probe_process.arena + probe_process.ring_offset;
+    return (struct ls_event *)(void *)rings + slot * probe_process.ring_records;
+}
+
 bool probe_claim(enum ls_loop_kind kind, const char *name)
 {
     struct probe_self *s = &probe_self;
@@ -187,8 +193,8 @@ bool probe_claim(enum ls_loop_kind kind, const char *name)
     atomic_store_explicit(&slot->left, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->head, tail, memory_order_relaxed);
     atomic_store_explicit(&slot->state, SLOT_LIVE, memory_order_release); /* the recorder's acquire: all of the above */
-    s->ring = ls_arena_ring(arena, index);
-    s->mask = arena->ring_records - 1;
+    s->ring = ring_of(index);
+    s->mask = probe_process.ring_records - 1;
     s->head = tail;
     s->limit = s->quick = s->lost = s->skipped = s->interrupted = s->patience = 0;
     s->slot = slot;
@@ -246,7 +252,7 @@ void probe_shrink(uint32_t spare, uint64_t bytes)
         return;
     if (!probe_page.alive)
         probe_forked();
-    uint64_t ring = arena->ring_records * sizeof(struct ls_event);
+    uint64_t ring = probe_process.ring_records * sizeof(struct ls_event);
     if (ring % 4096 != 0)
         return; /* rings this small are no burden */
     int error = errno;
@@ -264,7 +270,7 @@ void probe_shrink(uint32_t spare, uint64_t bytes)
             continue;
         }
         rings_gone[i / 64] |= 1ull << (i % 64);
-        munmap(ls_arena_ring(arena, i), ring);
+        munmap(ring_of(i), ring);
     }
     leave_process();
     errno = error;

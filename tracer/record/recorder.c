@@ -96,14 +96,38 @@ static void command_exited(struct recorder *r, int status)
     store_process(r->store, &p->row);
 }
 
+static void command_text(const struct recorder *r, char *ret_text, size_t size)
+{
+    *ret_text = 0;
+    for (size_t n = 0, i = 0; r->o->argv && r->o->argv[i] && n < size; i++)
+        n += (size_t)snprintf(ret_text + n, size - n, "%s%s", i ? " " : "", r->o->argv[i]);
+}
+
+/* Before its exec the command is a copy of us, and a short one is gone before its name can be read. */
+static void name_command(const struct recorder *r, struct process *p)
+{
+    char text[4096] = "";
+    ssize_t n = readlink("/proc/self/exe", text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    if (p->row.exe && strcmp(p->row.exe, text))
+        return;
+    command_text(r, text, sizeof text);
+    free((char *)p->row.exe);
+    free((char *)p->row.cmdline);
+    p->row.exe = NULL;
+    p->row.cmdline = strdup(text);
+}
+
 static void command_started(struct recorder *r, pid_t pid)
 {
     r->command = pid;
     r->command_fd = (int)syscall(SYS_pidfd_open, pid, 0);
     /* A limit may have ended the recording before the command began. */
     struct process *p = r->processes ? process_enter(r->processes, pid, now_ns(r)) : NULL;
-    if (p)
-        store_process(r->store, &p->row);
+    if (!p)
+        return;
+    name_command(r, p);
+    store_process(r->store, &p->row);
 }
 
 /* The stand-in died without a word: SIGKILL.  What was sent to it reaches the command, this signal too. */
@@ -242,8 +266,7 @@ static void put_meta(struct recorder *r)
     struct utsname host;
     struct timespec wall;
     char text[4096] = "";
-    for (size_t n = 0, i = 0; r->o->argv && r->o->argv[i] && n < sizeof text; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", r->o->argv[i]);
+    command_text(r, text, sizeof text);
     store_meta_text(r->store, "loopscope_version", LOOPSCOPE_VERSION);
     store_meta_text(r->store, "argv", text);
     if (!uname(&host)) {
@@ -331,6 +354,11 @@ static void housekeeping(struct recorder *r)
         return;
     r->last_housekeeping = now;
     process_reap(r->processes, now, process_gone, r);
+    struct process *command = r->standin && !r->exited ? process_find(r->processes, r->command) : NULL;
+    if (command && !command->gone && process_refresh(command)) { /* a shell may exec what it was asked to start */
+        name_command(r, command);
+        store_process(r->store, &command->row);
+    }
     mirror_stop(r);
     stalls_ongoing(r->stalls);
     tell_limits(r);

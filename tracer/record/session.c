@@ -8,12 +8,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -25,21 +27,24 @@
 #define SLOTS_AHEAD  4           /* the slots that are claimed first have that much from the start, too */
 #define PAGE_RECORDS (4096 / sizeof(struct ls_event))
 #define DIR_PREFIX   "loopscope-"
+#define ARENA_PREFIX "arena"
 #define STALE_AFTER  60 /* s: a directory without a lock younger than this may be in the making */
 
-static bool usable_dir(const char *dir)
+static bool usable_dir(const char *dir, bool by_all)
 {
     struct stat st;
-    return dir && dir[0] == '/' && !stat(dir, &st) && S_ISDIR(st.st_mode) && !access(dir, W_OK | X_OK);
+    return dir && dir[0] == '/' && !stat(dir, &st) && S_ISDIR(st.st_mode) && (!by_all || st.st_mode & S_IXOTH) &&
+           !access(dir, W_OK | X_OK);
 }
 
 static void remove_session_dir(const char *dir)
 {
-    char path[PATH_MAX + 8];
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, i ? "lock" : "arena");
-        unlink(path);
-    }
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (!strcmp(e->d_name, "lock") || !strncmp(e->d_name, ARENA_PREFIX, strlen(ARENA_PREFIX)))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
     rmdir(dir);
 }
 
@@ -178,6 +183,22 @@ static int make_arena(struct session *s, const struct session_options *o)
     return r;
 }
 
+/* What root starts may become another user and then call exec (su, setpriv, gosu): that program opens the arena anew.
+ * So root's is open to all, in a directory that none of them can list, by a name that none can guess: only a process
+ * of the recording has it, in its environment. */
+static int name_arena(struct session *s)
+{
+    uint64_t secret[2] = { 0 };
+    if (!geteuid() && getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return -errno;
+    if (geteuid())
+        snprintf(s->path, sizeof s->path, "%s/" ARENA_PREFIX, s->dir);
+    else
+        snprintf(s->path, sizeof s->path, "%s/" ARENA_PREFIX "-%016" PRIx64 "%016" PRIx64, s->dir, secret[0],
+                 secret[1]);
+    return 0;
+}
+
 static int create_in(const char *base, const struct session_options *options, struct session *ret_session)
 {
     struct session s = { .lock_fd = -1, .fd = -1 };
@@ -190,9 +211,12 @@ static int create_in(const char *base, const struct session_options *options, st
     s.lock_fd = open(s.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (s.lock_fd < 0 || flock(s.lock_fd, LOCK_EX | LOCK_NB))
         r = -errno;
-    snprintf(s.path, sizeof s.path, "%s/arena", s.dir);
+    if (!r)
+        r = name_arena(&s);
     if (!r)
         r = make_arena(&s, options);
+    if (!r && !geteuid() && (fchmod(s.fd, 0666) || chmod(s.dir, 0711)))
+        r = -errno;
     if (r) {
         session_remove(&s);
         return r;
@@ -201,17 +225,19 @@ static int create_in(const char *base, const struct session_options *options, st
     return 0;
 }
 
-/* Where: a tmpfs of the user's, the system's, or any temporary directory; the first that has room. */
+/* Where: a tmpfs of the user's, the system's, or any temporary directory; the first that has room.  Root looks first
+ * for one where others may come in (name_arena). */
 int session_create(const struct session_options *options, struct session *ret_session)
 {
     const char *const bases[] = { getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"), "/tmp" };
     int r = -ENOENT;
-    for (size_t i = 0; i < sizeof bases / sizeof *bases && r; i++) {
-        if (!usable_dir(bases[i]))
-            continue;
-        sweep(bases[i]);
-        r = create_in(bases[i], options, ret_session);
-    }
+    for (int by_all = !geteuid(); by_all >= 0 && r; by_all--)
+        for (size_t i = 0; i < sizeof bases / sizeof *bases && r; i++) {
+            if (!usable_dir(bases[i], by_all))
+                continue;
+            sweep(bases[i]);
+            r = create_in(bases[i], options, ret_session);
+        }
     return r;
 }
 

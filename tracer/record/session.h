@@ -9,7 +9,7 @@
 #include "../arena.h"
 
 struct session {
-    char dir[PATH_MAX - 8], path[PATH_MAX]; /* path: the arena, what LOOPSCOPE_SESSION holds */
+    char dir[PATH_MAX - 48], path[PATH_MAX]; /* path: the arena, what LOOPSCOPE_SESSION holds */
     int lock_fd;                        /* held while the recorder lives */
     int fd;                             /* of the arena, for memory behind its rings */
     struct ls_arena *arena;
