@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,7 +236,10 @@ static int loops(const struct page *p, const struct report_data *d, const struct
         double all = (double)l->busy + (double)l->poll;
         report_loop_name(d, i, name, sizeof name);
         table_cell(&t, 0, "%s %s", strncmp(name, "loop ", 5) == 0 ? name + 5 : name, l->kind);
-        table_cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : human_count(l->tid).s);
+        if (*l->thread_name || l->tid == NOT_KNOWN)
+            table_cell(&t, 1, "%.20s", *l->thread_name ? l->thread_name : "-");
+        else
+            table_cell(&t, 1, "tid %" PRId64, l->tid);
         table_cell(&t, 2, "%s", l->iterations ? human_percent(all > 0 ? (double)l->busy / all : 0).s : "-");
         table_cell(&t, 3, "%s", human_count(l->iterations).s);
         table_cell(&t, 4, "%s", human_duration(l->busy_p50).s);
@@ -308,6 +312,15 @@ static void no_loop(const struct page *p, const struct report_data *d)
     fputc('\n', p->f);
 }
 
+/* Not a word about those that people and supervisors end a program by. */
+static void killed_by(const struct page *p, const struct report_data *d)
+{
+    int64_t nr = d->session.exit_signal;
+    const char *name = nr > 0 && nr < NSIG ? strsignal((int)nr) : NULL;
+    if (name && nr != SIGTERM && nr != SIGINT && nr != SIGHUP)
+        fprintf(p->f, "The program was killed by signal %" PRId64 " (%s).\n", nr, name);
+}
+
 static void bullets(const struct page *p, const struct report_data *d, const char *title,
                     bool (*next)(const struct report_data *, int, char *, int))
 {
@@ -330,6 +343,7 @@ int report_text(FILE *out, struct trace *t, const struct report_data *d, const s
     heading(p, d);
     report_verdict(t, d, places, n, text, sizeof text);
     page_paragraph(p, "", 0, text, TITLE);
+    killed_by(p, d);
     if (d->n_loops == 0 && d->n_stalls == 0)
         no_loop(p, d);
     else

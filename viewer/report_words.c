@@ -16,18 +16,30 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+/* The first word of a command line, without its folder. */
+static bool called(const char *line, char *ret_name, int size)
+{
+    char word[300];
+    snprintf(word, sizeof word, "%.299s", line);
+    word[strcspn(word, " :")] = 0;
+    human_clean(base_name(word), ret_name, size);
+    return *word != 0;
+}
+
 void report_program(const struct report_data *d, char *ret_text, int size)
 {
-    const struct report_process *best = d->n_processes ? &d->processes[0] : NULL;
-    for (int i = 0; i < d->n_processes; i++)
-        if (d->processes[i].n_loops && !best->n_loops)
-            best = &d->processes[i];
+    /* The first with a loop and a name; a short-lived child may have gone before its name was read. */
+    const struct report_process *best = NULL;
+    for (int i = 0; i < d->n_processes; i++) {
+        const struct report_process *p = &d->processes[i];
+        if ((*p->cmdline || *p->exe) && (!best || (p->n_loops && !best->n_loops)))
+            best = p;
+    }
     /* By the name it was called with: the file may be another one's link (redis-server to redis-check-rdb). */
-    char called[300];
-    snprintf(called, sizeof called, "%.299s", best ? best->cmdline : "");
-    called[strcspn(called, " :")] = 0;
-    const char *name = *called ? base_name(called) : best && *best->exe ? base_name(best->exe) : "the program";
-    human_clean(name, ret_text, size);
+    if ((best && called(best->cmdline, ret_text, size)) || (best && called(best->exe, ret_text, size)) ||
+        called(d->session.argv, ret_text, size))
+        return;
+    snprintf(ret_text, (size_t)size, "the program");
 }
 
 static int processes_with_loops(const struct report_data *d)
@@ -182,9 +194,21 @@ void report_verdict(struct trace *t, const struct report_data *d, const struct p
     else
         snprintf(often, sizeof often, "%s times, %s in all; worst", human_count(d->n_stalls).s,
                  human_duration(total).s);
+    /* The worst harm is not always the longest stall; who reads only this line is to know both. */
+    const struct place *longest = &places[0];
+    for (int i = 1; i < n; i++)
+        if (places[i].longest > longest->longest)
+            longest = &places[i];
     verdict_place(t, &d->stalls[places[0].worst], where, sizeof where);
-    snprintf(ret_text, (size_t)size, "%s blocked %s %s, %s.%s", who, often, human_duration(places[0].longest).s, where,
-             ongoing ? " It has not ended." : "");
+    int used = snprintf(ret_text, (size_t)size, "%s blocked %s%s %s, %s", who, often,
+                        longest == &places[0] ? "" : " harm:", human_duration(places[0].longest).s, where);
+    if (longest != &places[0] && used < size) {
+        verdict_place(t, &d->stalls[longest->worst], where, sizeof where);
+        used += snprintf(ret_text + used, (size_t)(size - used), "; longest: %s, %s",
+                         human_duration(longest->longest).s, where);
+    }
+    if (used < size)
+        snprintf(ret_text + used, (size_t)(size - used), ".%s", ongoing ? " It has not ended." : "");
 }
 
 /* --- trust and lints: numbered lines, so that text and JSON can each go through them ----------------------------- */

@@ -114,6 +114,53 @@ Test(report, a_computation_without_a_stack_says_its_share_once)
     free(text);
 }
 
+Test(report, the_verdict_names_the_longest_stall_beside_the_worst_harm)
+{
+    /* Ninety ready events had to wait for the 150 ms; the 400 ms held up nobody. */
+    char *text = report_of("redis",
+                           "UPDATE stall SET dur = 400000000, victims = 1 WHERE id = (SELECT max(id) FROM stall); "
+                           "UPDATE stall SET victims = 90 WHERE call IS NOT NULL",
+                           at_width(100));
+    cr_expect(strstr(text, "; worst harm: 150 ms, in nanosleep called from\ndebugCommand (debug.c:842); longest: 400 ms, "
+                           "computing in stringmatchlen_impl (util.c:64).\n"),
+              "%s", text);
+    free(text);
+    text = report_of("redis", NULL, at_width(100));
+    cr_expect(strstr(text, "; worst 150 ms, in ") && !strstr(text, "longest: "), "%s", text);
+    free(text);
+}
+
+Test(report, a_program_that_crashed_is_said_to_have)
+{
+    char *text = report_of("redis", "INSERT INTO meta VALUES('exit_signal', 11)", at_width(100));
+    cr_expect(strstr(text, "\nThe program was killed by signal 11 (Segmentation fault).\n\nSTALLS"), "%s", text);
+    free(text);
+    text = report_of("empty", "DELETE FROM meta WHERE key = 'exit_status'; INSERT INTO meta VALUES('exit_signal', 9)",
+                     at_width(100));
+    cr_expect(strstr(text, "\nThe program was killed by signal 9 (Killed).\n"), "%s", text);
+    free(text);
+    text = report_of("redis", "INSERT INTO meta VALUES('exit_signal', 15)", at_width(100));
+    cr_expect(!strstr(text, "killed by signal"), "%s", text);
+    free(text);
+}
+
+Test(report, goes_by_the_name_of_the_command_when_its_loops_had_no_time_for_one)
+{
+    char *text = report_of("nginx", "UPDATE process SET exe = '', cmdline = '' WHERE id > 1", at_width(100));
+    cr_expect(strncmp(text, "nginx (3 processes", 18) == 0, "%s", text);
+    free(text);
+    text = report_of("nginx", "UPDATE process SET exe = NULL, cmdline = NULL", at_width(100));
+    cr_expect(strncmp(text, "nginx (3 processes", 18) == 0, "%s", text);
+    free(text);
+}
+
+Test(report, a_thread_without_a_name_is_a_plain_number)
+{
+    char *text = report_of("nginx", "UPDATE thread SET name = NULL WHERE tid = 7001", at_width(100));
+    cr_expect(strstr(text, " tid 7001 "), "%s", text);
+    free(text);
+}
+
 Test(report, groups_by_task_and_by_loop)
 {
     struct wanted w = at_width(100);
