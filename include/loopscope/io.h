@@ -76,7 +76,7 @@ enum { LS_BROADCAST = 1, LS_REUSEPORT = 2 };
 int ls_datagram_bind(const char *path);    /* a Unix datagram socket; NULL: a name that the kernel chooses */
 int ls_datagram_connect(const char *path); /* and one peer; it gets a name of its own, so that the peer can answer */
 
-/* Closes fd; who waits on it gets EBADF.  (After a plain close() its waiters find out within some ms.) */
+/* Closes fd; who waits on it gets EBADF.  After a plain close() they may wait on until its number is used here again. */
 int ls_close(int fd);
 
 /* Private part: what the macros call. */

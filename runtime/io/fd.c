@@ -58,14 +58,17 @@ static enum fd_kind kind_of(int fd)
     return type == SOCK_STREAM ? FD_STREAM : FD_SOCKET;
 }
 
-/* Makes sure that the file behind fd is registered; 0 or errno. */
-static int enroll(struct loop *l, int fd)
+/* Makes sure that the file behind fd is registered; 0 or errno.  Who waits for the file that had this number before, and
+ * was closed behind our back, gets EBADF; not who parked in doubt, and may well mean the new one. */
+int lsrt_fd_enroll(struct loop *l, int fd)
 {
     struct fd_state *f = &l->fds[fd];
     uint32_t generation = f->generation + 1;
     struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
                              .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd };
     if (!epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e)) {
+        if (f->registered && !f->doubted)
+            lsrt_fd_gone(l, fd);
         forget(f);
         f->generation = generation;
         f->kind = (uint8_t)kind_of(fd);
@@ -141,7 +144,7 @@ ls_ns lsrt_fd_doubts(struct loop *l)
             keep = fd;
         } else {
             f->listed = false;
-            int error = f->doubted ? enroll(l, fd) : 0;
+            int error = f->doubted ? lsrt_fd_enroll(l, fd) : 0;
             f->doubted = false;
             if (error)
                 wake_both(l, fd, error); /* closed behind our back, and not opened again */
@@ -183,7 +186,7 @@ int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *
     struct fd_state *f = &l->fds[fd];
     struct task *self = l->current;
     if (vain || !f->registered) {
-        int error = enroll(l, fd);
+        int error = lsrt_fd_enroll(l, fd);
         if (error)
             return error;
     } else if (!f->owned)
@@ -219,7 +222,7 @@ int lsrt_fd_watch(struct loop *l, int fd, struct fd_watch *w)
         return errno;
     if (f->writer || f->watch)
         return EBUSY;
-    int error = enroll(l, fd);
+    int error = lsrt_fd_enroll(l, fd);
     if (error)
         return error;
     f->watch = w;

@@ -41,6 +41,9 @@ struct fd_state *lsrt_fd(struct loop *l, int fd);
 void lsrt_fd_gone(struct loop *l, int fd);
 /* fd is a new file of the runtime's own until lsrt_fd_gone; 0 or errno. */
 int lsrt_fd_own(struct loop *l, int fd);
+/* Makes sure that the file behind fd is registered; 0 or errno.  When it is another file than the last time, who waits
+ * for that one gets EBADF. */
+int lsrt_fd_enroll(struct loop *l, int fd);
 /* Parks until fd is ready for one of events; 0 or errno.  vain: a try has just failed: check the registration now. */
 int lsrt_fd_park(struct loop *l, int fd, int events, bool vain, struct ls_site *site, ls_ns deadline);
 /* Takes the writer's seat after a write that was in vain; 0 or errno.  Every edge is told until it is given back. */

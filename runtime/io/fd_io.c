@@ -31,8 +31,11 @@ ssize_t lsrt_io(struct loop *l, struct io *io)
     struct fd_state *f = lsrt_fd(l, io->fd);
     if (!f)
         return -1;
-    if (seat_taken(f, io->events))
-        return lsrt_result(EBUSY);
+    if (seat_taken(f, io->events)) { /* perhaps for a file that is closed by now */
+        int error = lsrt_fd_enroll(l, io->fd);
+        if (error || seat_taken(f, io->events))
+            return lsrt_result(error ? error : EBUSY);
+    }
     for (;;) {
         bool may = (io->events & FD_IN && f->readable) || (io->events & POLLOUT && f->writable);
         if (may) {

@@ -220,6 +220,38 @@ static intptr_t urgent(void *arg)
 }
 TEST(urgent_data, urgent)
 
+/* An fd is closed behind our back long after a task parked on it, and its number comes back: who uses the new file is
+ * not kept out by who waits for the old one. */
+static intptr_t closed_under_a_waiter(void *arg)
+{
+    for (int how = 0; how < 3; how++) {
+        int p[2], q[2];
+        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+        struct end old = { .fd = p[0] }, new = { .fd = p[0] };
+        struct ls_task *t = ls_spawn(reader, &old, "old"), *u = NULL;
+        ls_sleep(20 * LS_MS);
+        close(p[0]);
+        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, q) && q[0] == p[0]);
+        if (how == 2) { /* a write that waits says so, too */
+            while (write(q[0], p, sizeof p) > 0 && !fcntl(q[0], F_SETFL, O_NONBLOCK))
+                continue;
+            CHECK(ls_write(q[0], "x", 1, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT);
+        } else {
+            CHECK(how || write(q[1], "new", 3) == 3);
+            u = ls_spawn(reader, &new, "new");
+            ls_sleep(LS_MS);
+            CHECK(!how || write(q[1], "new", 3) == 3);
+            CHECK(!ls_await(u, NULL, ls_after(LS_SEC)) && new.n == 3);
+        }
+        CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && old.n == -1 && old.error == EBADF);
+        ls_close(q[0]);
+        close(q[1]);
+        close(p[1]);
+    }
+    return (intptr_t)arg;
+}
+TEST(a_waiter_for_a_closed_file_keeps_nobody_out, closed_under_a_waiter)
+
 /* The number of a closed fd comes back as something else, with no word to the runtime. */
 static intptr_t reuse(void *arg)
 {
