@@ -4,6 +4,7 @@
  * the number in each task that says whether this dump has shown it.  (The objects describe themselves with snprintf.)
  * ls_dump_all finds the loops of other threads in `loops`. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -170,6 +171,8 @@ static void put_target(struct out *o, const struct task *t)
     case ON_FD:
         put(o, "fd ");
         put_number(o, (uint64_t)t->on.fd);
+        if (fcntl(t->on.fd, F_GETFD) < 0)
+            put(o, " (closed)");
         return;
     case ON_OBJECT: {
         const struct object *x = t->on.object;
@@ -220,8 +223,10 @@ static void put_task(struct out *o, struct loop *l, struct task *t, unsigned dep
     case TASK_PARKED: put_wait(o, l, t, now); break;
     default: put(o, ": abandoned"); break;
     }
-    if (t->cancel)
+    if (t->cancel || (t->state == TASK_READY && t->code == ECANCELED))
         put(o, ", is to be cancelled");
+    else if (t->cancels)
+        put(o, ", was told of its cancel");
     if (t->at && t->at != t->site) {
         put(o, t->state == TASK_PARKED ? ", at " : ", last waited at ");
         put_site(o, t->at);

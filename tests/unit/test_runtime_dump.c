@@ -128,7 +128,7 @@ Test(runtime_dump, says_what_every_task_does)
     static const char expected[] =
         "loop 'shop' (thread TID): 8 tasks, 1 running, 2 ready, 5 waiting; 1 over and not yet awaited; 3 timers\n"
         "  main: runs, last waited at shop.c:31 in shop; spawned at main.c:7\n"
-        "  woken: ready, last waited at shop.c:4 in naps; spawned at shop.c:27\n"
+        "  woken: ready, is to be cancelled, last waited at shop.c:4 in naps; spawned at shop.c:27\n"
         "  boss: waits 1.5 s for task 'pair', at shop.c:21 in awaits; spawned at shop.c:28\n"
         "    pair: waits 1.5 s for 'gather of 2', at shop.c:13 in pair; spawned at shop.c:26\n"
         "      slow: sleeps 1.5 s, is to wake in 58.5 s, at shop.c:4 in naps; spawned at shop.c:12\n"
@@ -360,4 +360,38 @@ Test(runtime_dump, tells_how_deep_a_stack_ever_was)
     cr_assert_eq(run_demo(measures, used), 0);
     cr_assert(used[0] >= 10 * 1024 && used[1] >= 30 * 1024 && used[1] - used[0] >= 18 * 1024, "%zu %zu", used[0],
               used[1]);
+}
+
+static intptr_t deaf(void *arg)
+{
+    for (int i = 0; i < 1000; i++) /* the result that says ECANCELED is not looked at */
+        ls_sleep((ls_ns)(intptr_t)arg);
+    return 0;
+}
+static intptr_t waits_for(void *arg)
+{
+    return ls_wait_fd((int)(intptr_t)arg, POLLIN, LS_NEVER);
+}
+static intptr_t odd(void *arg)
+{
+    int p[2];
+    if (pipe(p) || dup2(p[0], END) != END)
+        return 1;
+    struct ls_task *t[] = { ls_spawn(deaf, (void *)LS_SEC, NULL), ls_spawn(waits_for, (void *)END, NULL) };
+    ls_yield();
+    int status = ls_reap(t, 1, NULL, ls_after(LS_MS));
+    close(END);
+    take(ls_dump);
+    close(p[0]);
+    close(p[1]);
+    ls_detach(t[0]);
+    ls_detach(t[1]);
+    return status != -1 || errno != ETIMEDOUT || arg;
+}
+Test(runtime_dump, a_cancel_that_was_ignored_and_a_closed_file)
+{
+    struct ls_opts opts = { .virtual_time = true };
+    cr_assert(!ls_run(odd, NULL, &opts));
+    cr_assert(strstr(text, "deaf: sleeps") && strstr(text, ", was told of its cancel, at "), "%s", text);
+    cr_assert(strstr(text, "waits_for: waits") && strstr(text, "(closed)"), "%s", text);
 }
