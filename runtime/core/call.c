@@ -98,6 +98,10 @@ struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void
     struct loop *l = lsrt_on_loop("ls_call_at");
     if (!l)
         return NULL;
+    if (!fn) {
+        lsrt_misuse(EINVAL, "ls_call_at: the function is NULL");
+        return NULL;
+    }
     if (l->closing) {
         errno = ECANCELED;
         return NULL;

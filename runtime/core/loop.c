@@ -47,7 +47,11 @@ struct loop *lsrt_not_inside(const char *call)
     else if (lsrt_forked())
         lsrt_misuse(EPERM, "%s: in a forked child: the loop is the parent's; ls_run makes a new one", call);
     else
-        lsrt_misuse(EPERM, "%s: not inside a task: call it from a function that ls_run or ls_spawn runs", call);
+        lsrt_misuse(EPERM,
+                    lsrt_here
+                        ? "%s: not inside a task: call it from a function that ls_run or ls_spawn runs"
+                        : "%s: this thread runs no loop: ls_run starts one, ls_post and ls_run_threadsafe reach one",
+                    call);
     return NULL;
 }
 
@@ -233,6 +237,8 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
 {
     if (lsrt_here)
         return lsrt_misuse(EBUSY, "ls_run: this thread has a loop already");
+    if (!fn)
+        return lsrt_misuse(EINVAL, "ls_run: the function is NULL");
     static const struct ls_opts defaults;
     struct loop *l = loop_new(opts ? opts : &defaults);
     if (!l)

@@ -29,9 +29,13 @@ static struct object_table *table_with_room(struct loop *l)
     return t;
 }
 
+/* Bit 47 tells it from a task's, whose generations begin with 1, too. */
+#define MARK            ((uintptr_t)1 << 47)
+#define GENERATION_MASK (INDEX_MASK >> 1)
+
 static uintptr_t handle_of(const struct loop *l, uint32_t generation, uint32_t index)
 {
-    return (uintptr_t)l->id << 48 | (uintptr_t)generation << INDEX_BITS | index;
+    return (uintptr_t)l->id << 48 | MARK | (uintptr_t)generation << INDEX_BITS | index;
 }
 
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name)
@@ -70,7 +74,7 @@ void lsrt_object_free(struct loop *l, void *object)
         ls_probe_object_end(o->probe_id);
     seat->object = NULL;
     seat->handle = 0;
-    seat->generation = (seat->generation + 1) & INDEX_MASK;
+    seat->generation = (seat->generation + 1) & GENERATION_MASK;
     seat->next_free = l->objects->free;
     l->objects->free = o->index + 1;
     free(o);
@@ -79,7 +83,7 @@ void lsrt_object_free(struct loop *l, void *object)
 void lsrt_object_retire(struct loop *l, struct object *o)
 {
     struct object_seat *seat = &l->objects->seats[o->index];
-    o->generation = seat->generation = (seat->generation + 1) & INDEX_MASK;
+    o->generation = seat->generation = (seat->generation + 1) & GENERATION_MASK;
     seat->handle = handle_of(l, seat->generation, o->index);
 }
 
@@ -95,6 +99,10 @@ void *lsrt_object_refuse(struct loop *l, const void *handle, const struct object
     const struct object_seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
     if (!h)
         lsrt_misuse(EINVAL, "%s: the %s is NULL", call, ops->noun);
+    else if (!(h >> 48))
+        lsrt_misuse(EINVAL, "%s: not a %s", call, ops->noun);
+    else if (!(h & MARK) && h >> 48 == l->id)
+        lsrt_misuse(EINVAL, "%s: not a %s, but perhaps a task", call, ops->noun);
     else if (h >> 48 != l->id)
         lsrt_misuse(EPERM, "%s: this %s is of another loop (%u, this is %u): it belongs to its thread", call, ops->noun,
                     (unsigned)(h >> 48), l->id);

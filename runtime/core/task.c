@@ -1,4 +1,5 @@
 /* task.c - the life of a task: spawn, end, handles.  Runs on the loop's thread. */
+#include "object.h"
 #include "runtime/tasks/gate.h"
 #include "runtime/tasks/more.h"
 #include "schedule.h"
@@ -17,6 +18,15 @@ struct task *lsrt_task_misuse(struct loop *l, struct ls_task *handle, const char
     uint32_t index = (uint32_t)h & LSRT_INDEX_MASK, generation = (uint32_t)(h >> LSRT_INDEX_BITS) & LSRT_INDEX_MASK;
     if (!handle) {
         lsrt_misuse(EINVAL, "%s: the task is NULL", call);
+        return NULL;
+    }
+    const struct object_seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
+    if (seat && seat->handle == h) {
+        lsrt_misuse(EINVAL, "%s: not a task: '%s' is a %s", call, seat->object->name, seat->object->ops->noun);
+        return NULL;
+    }
+    if (!(h >> 48)) {
+        lsrt_misuse(EINVAL, "%s: not a task", call);
         return NULL;
     }
     if (h >> 48 != l->id) {
@@ -140,7 +150,11 @@ struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const ch
 {
     struct loop *l = lsrt_loop();
     if (LSRT_UNLIKELY(!l || (l->main && !l->current && !l->calling))) {
-        lsrt_misuse(EPERM, "ls_spawn: not inside a task");
+        lsrt_not_inside("ls_spawn");
+        return NULL;
+    }
+    if (LSRT_UNLIKELY(!fn)) {
+        lsrt_misuse(EINVAL, "ls_spawn: the function is NULL");
         return NULL;
     }
     va_list ap;

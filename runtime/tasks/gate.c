@@ -37,6 +37,8 @@ int lsrt_gate_deadlock(struct loop *l, struct task *t, const char *call)
     todo[0] = t;
     for (int steps = 0; count && steps < SEARCH_STEPS; steps++) {
         struct task *u = todo[--count];
+        if (t == self)
+            return lsrt_misuse(EDEADLK, "%s: task '%s' would wait for itself", call, self->name);
         if (u == self)
             return lsrt_misuse(EDEADLK, "%s: task '%s' would wait for itself through '%s'", call, self->name, t->name);
         count += lsrt_task_needs(u, todo + count, SEARCH_WIDTH - count);

@@ -123,6 +123,10 @@ struct ls_task *ls_group_spawn_at(struct ls_site *site, struct ls_group *group, 
     struct group *g = group_of(l, group, "ls_group_spawn");
     if (!g)
         return NULL;
+    if (!fn) {
+        lsrt_misuse(EINVAL, "ls_group_spawn: the function is NULL");
+        return NULL;
+    }
     if (g->ending) {
         lsrt_misuse(ECANCELED, "ls_group_spawn: group '%s' is being cancelled", g->object.name);
         return NULL;

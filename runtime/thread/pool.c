@@ -364,7 +364,9 @@ int ls_pool_run_at(struct ls_site *site, struct ls_pool *pool, ls_fn *fn, const 
     const char *call = pool ? "ls_pool_run" : "ls_to_thread";
     struct loop *l = lsrt_inside(call);
     struct pool_object *o = l && pool ? lsrt_object_of(l, pool, &pool_ops, call) : NULL;
-    if (!l || (pool && !o)) {
+    if (l && !fn)
+        lsrt_misuse(EINVAL, "%s: the function is NULL", call);
+    if (!l || !fn || (pool && !o)) {
         int error = errno;
         if (drop)
             drop(arg, -1);

@@ -51,6 +51,8 @@ static int said(int error, const char *call, struct ls_loop *loop)
 
 int ls_post_at(struct ls_site *site, struct ls_loop *loop, void (*fn)(void *arg), void *arg)
 {
+    if (!fn)
+        return lsrt_misuse(EINVAL, "ls_post: the function is NULL");
     return said(post(loop, site, fn, arg), "ls_post", loop);
 }
 
@@ -241,6 +243,8 @@ int ls_run_threadsafe_at(struct ls_site *spawn, struct ls_site *site, struct ls_
     struct loop *l = lsrt_loop();
     if (l && !lsrt_inside(call)) /* a callback would block its loop */
         return -1;
+    if (!fn)
+        return lsrt_misuse(EINVAL, "%s: the function is NULL", call);
     if (l && l->inbox && (lsrt_inbox_handle(l->inbox) | MARK) == (uint64_t)(uintptr_t)loop)
         return lsrt_misuse(EDEADLK, "%s: it is this thread's own loop: ls_spawn and ls_await do it", call);
     struct remote *r = remote_new(l);

@@ -47,7 +47,7 @@ EXPECTED = {
         the kernel gives no more guard pages (vm.max_map_count): an overflow goes unnoticed from stack 2 on
     """,
     "thread": """
-        ls_await: not inside a task: call it from a function that ls_run or ls_spawn runs
+        ls_await: this thread runs no loop: ls_run starts one, ls_post and ls_run_threadsafe reach one
     """,
 }
 

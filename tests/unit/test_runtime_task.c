@@ -146,10 +146,23 @@ static intptr_t misuse_app(void *arg)
     struct ls_task *other = ls_spawn(sleeper, (void *)1, "other"); /* takes the place of `once` */
     if (ls_cancel(handle, NULL) != -1 || errno != EINVAL || !strstr(ls_error_text(), "long gone"))
         return 3;
-    if (ls_await(NULL, NULL, LS_NEVER) != -1 || ls_await((struct ls_task *)0x1234567, NULL, LS_NEVER) != -1)
+    if (ls_await(NULL, NULL, LS_NEVER) != -1 || ls_await((struct ls_task *)0x1234567, NULL, LS_NEVER) != -1 ||
+        errno != EINVAL || !strstr(ls_error_text(), "not a task"))
         return 4;
-    if (ls_await(ls_self(), NULL, LS_NEVER) != -1 || errno != EDEADLK)
+    if (ls_await(ls_self(), NULL, LS_NEVER) != -1 || errno != EDEADLK || !strstr(ls_error_text(), "wait for itself"))
         return 5;
+    for (int i = 0; i < 3; i++) { /* their places are those of tasks */
+        struct ls_queue *q = ls_queue_new("q", 1, 1);
+        if (ls_cancel((struct ls_task *)q, NULL) != -1 || errno != EINVAL || !strstr(ls_error_text(), "'q' is a queue"))
+            return 10;
+    }
+    if (ls_queue_free((struct ls_queue *)ls_self()) != -1 || errno != EINVAL || ls_queue_free((void *)16) != -1 ||
+        errno != EINVAL)
+        return 11;
+    if (ls_spawn(NULL, NULL, "x") || errno != EINVAL || ls_call_later(0, NULL, NULL) || errno != EINVAL ||
+        ls_to_thread(NULL, NULL, NULL, LS_NEVER) != -1 || errno != EINVAL ||
+        ls_post(ls_loop_self(), NULL, NULL) != -1 || errno != EINVAL)
+        return 12;
     struct ls_task *twice[2] = { other, other };
     if (ls_gather(twice, 2, NULL, LS_NEVER) != -1 || errno != EBUSY || !strstr(ls_error_text(), "'other'"))
         return 6;
