@@ -5,23 +5,10 @@
  * writer; no more inside than a semaphore has permits; an item comes out once, and only when its put did not fail.  When
  * all is quiet (main wakes at times that nobody else does): nobody waits for what is there.  At the end of a round: fifo
  * gave items to getters in the order of both; nothing is lost, nobody is left, nothing leaks.
- *
- * usage: fuzz_schedule [STEPS] [SEED]     A failure says the seed of its round: fuzz_schedule 1 SEED does it again. */
-#include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <loopscope/runtime.h>
-
-#include "runtime/core/loop.h"
-#include "runtime/core/object.h"
+ * The dice and the rounds: schedule.h. */
+#include "schedule.h"
 
 #define TASKS   12
-#define TICK    (10 * LS_US)
-#define TICKS   60   /* a round, before all are told to go */
 #define ITEMS   4096 /* a round */
 #define LOCKS   3
 #define BOXES   6 /* three queues, three channels */
@@ -48,9 +35,6 @@ struct model_box { /* a queue or a channel */
 };
 
 static struct world {
-    uint64_t seed, x;
-    uint64_t step; /* of the round */
-    bool ending;
     struct ls_task *task[TASKS];
     struct model_lock lock[LOCKS];
     struct ls_rwlock *rwlock;
@@ -69,54 +53,10 @@ static struct world {
     uint32_t items;
 } w;
 
-static uint64_t steps_left, total, seen[40]; /* seen: how often each kind of step went well */
-
-__attribute__((format(printf, 2, 3), noreturn)) static void fail(int line, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    fprintf(stderr, "fuzz_schedule: seed %" PRIu64 ", step %" PRIu64 ", task '%s', line %d: ", w.seed, w.step,
-            ls_self() ? ls_task_name(ls_self()) : "-", line);
-    vfprintf(stderr, format, ap);
-    fprintf(stderr, " (errno %s, last misuse: %s)\n", strerrorname_np(errno), ls_error_text());
-    va_end(ap);
-    ls_dump(2);
-    abort();
-}
-#define must(truth) ((truth) ? (void)0 : fail(__LINE__, "%s", #truth))
-
-static uint64_t rnd(uint64_t n)
-{
-    w.x ^= w.x << 13, w.x ^= w.x >> 7, w.x ^= w.x << 17;
-    return (w.x >> 11) % n;
-}
-
-/* In so many us, and a whole number of them. */
-static ls_ns soon(uint64_t us)
-{
-    return (ls_now() / LS_US + us) * LS_US;
-}
-static ls_ns some_deadline(void)
-{
-    uint64_t kind = rnd(8);
-    return kind < 3 ? LS_NEVER : kind == 3 ? 1 : soon(1 + rnd(30));
-}
-
-/* The result of a wait that may fail for these reasons only. */
-static bool went_well(int result, int line)
-{
-    if (result >= 0)
-        return true;
-    if (errno != ETIMEDOUT && errno != ECANCELED && errno != EAGAIN)
-        fail(line, "an error that cannot be");
-    return false;
-}
-#define well(call) went_well((call), __LINE__)
-
 /* A group's task that was cancelled has to go: its group waits for it, and cancels it once only. */
 static bool enough(void)
 {
-    return w.ending || !steps_left || (*ls_task_name(ls_self()) == 'c' && ls_cancelling(ls_self()) > 0);
+    return dice.ending || !dice.left || (*ls_task_name(ls_self()) == 'c' && ls_cancelling(ls_self()) > 0);
 }
 
 static void some_step(int depth);
@@ -446,29 +386,17 @@ static bool step_group(int depth)
     return false;
 }
 
-static const struct {
-    const char *name;
-    bool (*run)(int depth);
-    unsigned weight;
-} kinds[] = { { "lock", step_lock, 6 },       { "rwlock", step_rwlock, 4 }, { "sem", step_sem, 3 },
-              { "event", step_event, 3 },     { "cond", step_cond, 5 },     { "barrier", step_barrier, 2 },
-              { "put", step_put, 6 },         { "get", step_get, 6 },       { "select", step_select, 6 },
-              { "join", step_join, 1 },       { "cancel", step_cancel, 2 }, { "time", step_time, 3 },
-              { "timeout", step_timeout, 2 }, { "group", step_group, 1 } };
-#define KINDS (sizeof kinds / sizeof *kinds)
+static const struct kind kinds[] = {
+    { "lock", step_lock, 6 },       { "rwlock", step_rwlock, 4 }, { "sem", step_sem, 3 },
+    { "event", step_event, 3 },     { "cond", step_cond, 5 },     { "barrier", step_barrier, 2 },
+    { "put", step_put, 6 },         { "get", step_get, 6 },       { "select", step_select, 6 },
+    { "join", step_join, 1 },       { "cancel", step_cancel, 2 }, { "time", step_time, 3 },
+    { "timeout", step_timeout, 2 }, { "group", step_group, 1 },   { NULL, NULL, 0 }
+};
 
 static void some_step(int depth)
 {
-    unsigned sum = 0;
-    for (size_t i = 0; i < KINDS; i++)
-        sum += kinds[i].weight;
-    uint64_t k = 0, at = rnd(sum);
-    while (at >= kinds[k].weight)
-        at -= kinds[k++].weight;
-    w.step++;
-    total++;
-    steps_left -= steps_left > 0;
-    seen[k] += kinds[k].run(depth);
+    step_of(kinds, depth);
 }
 
 static intptr_t actor(void *arg)
@@ -564,11 +492,7 @@ static void free_objects(void)
          !ls_barrier_free(w.barrier));
     for (int i = 0; i < BOXES; i++)
         must(!(w.box[i].queue ? ls_queue_free(w.box[i].queue) : ls_chan_free(w.box[i].chan)));
-    struct loop *l = lsrt_loop();
-    must(!lsrt_object_next(l, 0));
-    must(l->live == 1);
-    for (uint32_t i = 0; i < l->task_count; i++)
-        must(lsrt_task_at(l, i) == l->main || lsrt_task_at(l, i)->state == TASK_FREE);
+    check_empty();
 }
 
 static void close_some(void)
@@ -580,26 +504,16 @@ static void close_some(void)
     b->closed = true;
 }
 
-/* Those in groups, too: a task that has to have a lock again that one of its group holds would wait for ever. */
-static void cancel_all(void)
-{
-    struct loop *l = lsrt_loop();
-    for (uint32_t i = 0; i < l->task_count; i++) {
-        struct task *t = lsrt_task_at(l, i);
-        if (t != l->main && (t->state == TASK_READY || t->state == TASK_PARKED))
-            lsrt_task_cancel(l, t, "main's");
-    }
-}
-
 /* One round.  All times of the tasks are whole us, main's are between. */
 static intptr_t round_main(void *arg)
 {
     (void)arg;
+    memset(&w, 0, sizeof w);
     make_objects();
     for (int i = 0; i < TASKS; i++)
         must((w.task[i] = ls_spawn(actor, NULL, "actor-%d", i)));
     ls_ns start = (ls_now() / LS_US + 1) * LS_US + LS_US / 2;
-    for (uint64_t tick = 0; tick < TICKS || w.ending; tick++) {
+    for (uint64_t tick = 0; tick < TICKS || dice.ending; tick++) {
         must(!ls_sleep_until(start + tick * TICK));
         check_quiet();
         if (lsrt_loop()->live == 1)
@@ -607,12 +521,12 @@ static intptr_t round_main(void *arg)
         must(tick < 1000); /* everything ends */
         if (rnd(30) == 0)
             close_some();
-        if (tick >= TICKS - 1 || !steps_left)
-            w.ending = true;
+        if (tick >= TICKS - 1 || !dice.left)
+            dice.ending = true;
         for (int i = 0; i < TASKS; i++)
             if (rnd(60) == 0)
                 must(!ls_cancel(w.task[i], "main's") || errno == ESRCH);
-        if (w.ending)
+        if (dice.ending)
             cancel_all();
     }
     for (int i = 0; i < TASKS; i++)
@@ -624,23 +538,5 @@ static intptr_t round_main(void *arg)
 
 int main(int argc, char **argv)
 {
-    steps_left = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, rounds = 0;
-    bool one = argc > 2;
-    if (one)
-        steps_left = UINT64_MAX;
-    do {
-        memset(&w, 0, sizeof w);
-        w.seed = seed++;
-        w.x = w.seed * 0x9e3779b97f4a7c15u | 1;
-        uint64_t order = rnd(4) ? rnd(UINT64_MAX) : 0; /* without a seed, too */
-        if (ls_run(round_main, NULL, &(struct ls_opts){ .virtual_time = true, .seed = order, .stack_size = 256 << 10 }))
-            fail(__LINE__, "ls_run");
-        rounds++;
-    } while (steps_left && !one);
-    printf("%" PRIu64 " steps in %" PRIu64 " rounds;", total, rounds);
-    for (size_t i = 0; i < KINDS; i++)
-        printf(" %s %" PRIu64, kinds[i].name, seen[i]);
-    printf("\n");
-    return 0;
+    return run_rounds(argc, argv, round_main, kinds);
 }
