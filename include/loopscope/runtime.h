@@ -23,7 +23,7 @@
  *
  * Conventions.  `int` results are 0, or -1 with errno.  The last argument of what waits is a deadline: absolute, in ns
  * (ls_after(ns), LS_NEVER; a deadline that has passed tries once and does not wait).  What waits may fail with
- *     ETIMEDOUT  the deadline passed        ECANCELED  ls_cancel was called (once for each call), or the loop is closing
+ *     ETIMEDOUT  the deadline passed        ECANCELED  ls_cancel was called (once for each call), or main is over
  *     EPERM      not inside a task, or a handle of another thread's loop
  * A task fails by returning -1 with errno set; that errno is kept for whoever awaits it.
  * A handle used wrongly (twice, after its end, on another thread) is an error, never a crash: ls_error_text() names it,
@@ -61,11 +61,14 @@ struct ls_opts {
      * milliseconds and goes the same way each time.  A wait for something outside (an fd, a thread, a process, a signal)
      * takes as long as it does, and that much passes. */
     bool virtual_time;
+    ls_ns close_grace; /* what the tasks have for their clean-up when main is over; 0: 5 s, LS_NEVER: no end */
 };
 
 /* Runs fn as task "main" on a new loop of this thread, and returns what it returned; -1 and errno (EBUSY: this thread
- * has a loop already) when it could not start.  When fn is over, the tasks that are left are cancelled (from then on
- * every await returns ECANCELED) and run to their end; one that keeps awaiting all the same is abandoned and named.
+ * has a loop already) when it could not start.  When fn is over, each task that is left is cancelled, once, and runs to
+ * its end: its clean-up awaits, spawns, opens groups and asks threads as ever, for opts.close_grace on the loop's clock.
+ * After that, and at once when they all wait for one another, every await returns ECANCELED and nothing is spawned; a
+ * task that goes on awaiting all the same is abandoned (LOOPSCOPE_DEBUG=1 names it).
  * A child of fork(2) has no loop, whatever the parent's tasks do: what waits fails with EPERM there, ls_run makes a new
  * loop, and when the function of the task that forked returns, the child exits with its result.
  *     intptr_t ls_run(ls_fn *fn, void *arg, const struct ls_opts *opts); */
@@ -73,7 +76,7 @@ struct ls_opts {
 
 /* Starts a task: it is ready at once and runs when the others have had their turn.  The name is printf style (NULL: the
  * function's name).  The handle must be given back: by ls_await or ls_gather when they succeed, or by ls_detach.
- * NULL and errno when there is no memory, or the loop is closing (ECANCELED).
+ * NULL and errno when there is no memory, or main is over and the grace, too (ECANCELED).
  *     struct ls_task *ls_spawn(ls_fn *fn, void *arg, const char *name, ...); */
 #define ls_spawn(fn, arg, ...) ls_spawn_at(LS_SITE(#fn), (fn), (arg), __VA_ARGS__)
 
@@ -84,7 +87,7 @@ struct ls_opts {
 
 /* The loop calls fn(arg) at a time, between tasks.  fn must not wait (EPERM); it may spawn, wake, set, put, cancel.  Calls
  * of the same time come in the order they were asked for.  Those still due when the loop ends are not made.  NULL and
- * errno: ENOMEM, ECANCELED (the loop is closing).  ls_timer_cancel: -1, ESRCH: it was called or cancelled already.
+ * errno: ENOMEM, ECANCELED (main is over and the grace, too).  ls_timer_cancel: -1, ESRCH: it was called or cancelled already.
  *     struct ls_timer *ls_call_later(ls_ns ns, void (*fn)(void *), void *arg);
  *     struct ls_timer *ls_call_at(ls_ns time, void (*fn)(void *), void *arg); */
 struct ls_timer; /* a handle; nothing need be done with it */

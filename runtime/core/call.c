@@ -102,7 +102,7 @@ struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void
         lsrt_misuse(EINVAL, "ls_call_at: the function is NULL");
         return NULL;
     }
-    if (l->closing) {
+    if (l->refusing) {
         errno = ECANCELED;
         return NULL;
     }

@@ -19,6 +19,7 @@
 
 #define EVENTS_A_POLL 256
 #define VIRTUAL_START LS_SEC
+#define CLOSE_GRACE   (5 * LS_SEC)
 
 _Thread_local struct loop *lsrt_here;
 static _Thread_local char error_text[512];
@@ -79,6 +80,8 @@ static int64_t poll_timeout(struct loop *l)
     ls_ns next = lsrt_fd_doubts(l);
     if (l->ready || l->done_calls)
         return 0;
+    if (l->close_due < next)
+        next = l->close_due;
     if (l->timers.count && l->timers.at[0].when < next)
         next = l->timers.at[0].when;
     if (next == LS_NEVER)
@@ -123,12 +126,23 @@ static void fire_timers(struct loop *l)
     l->late = 0;
 }
 
+/* All wait for one another.  A loop that refuses has told all that wait for anything else. */
+static bool is_stuck(const struct loop *l)
+{
+    return !l->ready && !l->done_calls && (l->refusing || (!l->timers.count && !l->outside && !l->reachable));
+}
+
 static void poll_once(struct loop *l)
 {
-    if (!l->ready && !l->timers.count && !l->done_calls && !l->outside && !l->reachable) {
-        lsrt_misuse(EDEADLK, "deadlock: every task waits for another task");
-        ls_probe_mark("deadlock", 0, 0); /* `loopscope tree` shows this moment */
-        lsrt_wake(l, l->main, EDEADLK);
+    if (is_stuck(l)) {
+        if (!l->refusing) {
+            lsrt_misuse(EDEADLK, "deadlock: every task waits for another task");
+            ls_probe_mark("deadlock", 0, 0); /* `loopscope tree` shows this moment */
+        }
+        if (l->closing)
+            lsrt_close_stuck(l);
+        else
+            lsrt_wake(l, l->main, EDEADLK);
     }
     struct epoll_event events[EVENTS_A_POLL];
     int64_t timeout = poll_timeout(l);
@@ -152,12 +166,14 @@ static void poll_once(struct loop *l)
         lsrt_done_calls_run(l);
     if (l->timers.count)
         fire_timers(l);
+    if (l->closing)
+        lsrt_close_look(l);
 }
 
-/* Until the main task is over; when the loop is closing, until no task lives. */
+/* Until the main task is over; when the loop is closing, until no task lives, nor a callback that may spawn one. */
 static bool over(struct loop *l)
 {
-    return l->closing ? l->live == 0 : l->main->state == TASK_DONE;
+    return l->closing ? l->live == 0 && (l->refusing || !l->done_calls) : l->main->state == TASK_DONE;
 }
 
 static void run(struct loop *l)
@@ -206,6 +222,8 @@ static struct loop *loop_new(const struct ls_opts *opts)
     snprintf(l->name, sizeof l->name, "%s", opts->name ? opts->name : "loop");
     l->seed = opts->seed;
     l->virtual_time = opts->virtual_time;
+    l->close_grace = opts->close_grace ? opts->close_grace : CLOSE_GRACE;
+    l->close_due = LS_NEVER;
     l->clock = VIRTUAL_START;
     lsrt_stack_pool_init(&l->stacks, opts->stack_size);
     lsrt_debug_init(l);
@@ -257,14 +275,14 @@ intptr_t ls_run_at(struct ls_site *site, ls_fn *fn, void *arg, const struct ls_o
         if (ls_probe_on()) /* by whoever called ls_run */
             ls_probe_task_observed(lsrt_task_probe_id(l->main));
         error = l->main->error;
-        l->closing = true;
-        lsrt_task_cancel_all(l);
+        lsrt_close(l);
         run(l);
+        l->refusing = true;
         if (l->done_calls)
             lsrt_done_calls_run(l);
     }
     ls_probe_loop_end();
-    l->closing = true;
+    l->closing = l->refusing = true;
     lsrt_pools_join(l);
     lsrt_inbox_close(l);
     lsrt_remotes_end(l);

@@ -77,11 +77,11 @@ struct task {
     uint16_t cancels; /* all, less what ls_uncancel took back */
     bool observed;    /* DONE: somebody took its result, or is about to */
     bool detached;    /* nobody means to */
-    bool joining;     /* waits for its children, also while the loop closes; group.c */
+    bool joining;     /* waits for its children, also when the loop refuses awaits; group.c */
     uint32_t told;    /* how often it was told of a cancel, ever */
     int error;        /* DONE: errno when the result is -1 */
     uint32_t lent;    /* of the handles, its group's or a callback's: nobody may spend them */
-    uint32_t refused; /* awaits refused while the loop closes */
+    uint32_t refused; /* awaits, since the loop refuses them */
     uint32_t holds;   /* locks it holds; holder.h */
     uint32_t dumped;  /* number of the ls_dump that showed it last.  The last that is zero at its birth */
 
@@ -136,7 +136,11 @@ struct loop {
     uint32_t outside; /* tasks that something outside may wake: an fd, a thread; see WHY_OUTSIDE in schedule.h */
     bool reachable;   /* another thread may post to this loop at any time */
     uint16_t id;      /* in handles */
-    bool closing;
+    bool closing;     /* main is over: the others have until close_due for their clean-up; close.c */
+    bool refusing;    /* that has passed: awaits are refused */
+    ls_ns close_grace, close_due; /* LS_NEVER: not closing, or refusing */
+    ls_ns still_since; /* while it closes: what the clock said in the last turns, and in how many of them */
+    unsigned still;
     char name[32];
     pid_t tid;
     ls_ns began;
@@ -168,7 +172,6 @@ struct loop {
     struct call_table *calls;     /* made when first needed, call.c */
 };
 
-#define REFUSALS_MAX 1000 /* awaits that a closing loop refuses a task before it gives the task up */
 
 /* loop.c */
 extern _Thread_local struct loop *lsrt_here; /* this thread's, NULL when it has none */
@@ -195,9 +198,14 @@ void lsrt_ready(struct loop *l, struct task *t);
 void lsrt_wake(struct loop *l, struct task *t, int code);
 /* Suspends the running task until lsrt_wake; 0 or errno: the code of the wake, ETIMEDOUT, ECANCELED. */
 int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *site, ls_ns deadline);
-/* The same without a deadline, and neither a cancel that was not told yet nor a closing loop keeps it from waiting: for what
+/* The same without a deadline, and neither a cancel that was not told yet nor a loop that refuses keeps it from waiting: for what
  * must be had, as a lock that is to be given back.  A cancel that comes meanwhile ends it, as any wait. */
 int lsrt_park_anyway(struct loop *l, enum ls_why why, struct on on, struct ls_site *site);
+
+/* close.c */
+void lsrt_close(struct loop *l);        /* main is over: cancels the rest */
+void lsrt_close_look(struct loop *l);   /* once a turn, while it closes */
+void lsrt_close_stuck(struct loop *l);  /* nothing can go on any more */
 
 /* call.c */
 /* Runs a callback of the loop: fn(arg), between tasks (l->current is NULL); in the trace it is a mark named by the site. */
@@ -263,7 +271,7 @@ static inline bool lsrt_task_cancelled(const struct task *t)
 void lsrt_task_cancel(struct loop *l, struct task *t, const char *why); /* or what it waits for */
 /* The same, but when it waits for `spared` it is told itself. */
 void lsrt_task_cancel_but(struct loop *l, struct task *t, const char *why, const struct task *spared);
-void lsrt_task_cancel_all(struct loop *l);
+void lsrt_task_cancel_here(struct loop *l, struct task *t, const char *why); /* it, not what it waits for */
 void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why);
 /* Takes a cancel of the running task back that was made when `told` was as given; true: it was told since. */
 bool lsrt_task_uncancel(struct task *t, uint32_t told);
@@ -304,7 +312,8 @@ void lsrt_debug_call(struct loop *l, struct ls_site *site); /* a callback begins
 void lsrt_debug_stacks(struct loop *l);                     /* a task has got its stack */
 void lsrt_debug_allow(struct loop *l, bool begins);
 void lsrt_debug_free(struct loop *l, struct task *t);      /* its last handle is given back */
-void lsrt_debug_cancelled(struct loop *l, struct task *t); /* because ls_run's function returned */
+void lsrt_debug_cancelled(struct task *t); /* because main is over */
+void lsrt_debug_overdue(struct task *t);   /* the grace is over, and it is not */
 void lsrt_debug_abandoned(struct task *t);
 void lsrt_debug_held(struct task *t, struct object *o); /* it is over, or abandoned, and has not given it back */
 void lsrt_debug_future(struct object *o, int error); /* it failed, and goes unseen */

@@ -24,12 +24,14 @@ void lsrt_wake(struct loop *l, struct task *t, int code)
         ls_probe_wake(lsrt_task_probe_id(t), lsrt_task_probe_id(l->current));
 }
 
-/* The running task was cancelled, or the loop is closing: it is told so instead of waiting. */
+#define REFUSALS_MAX 1000 /* awaits that a loop refuses a task before it gives the task up */
+
+/* The running task was cancelled, or the loop refuses: it is told so instead of waiting. */
 static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *self)
 {
     self->cancel = 0;
     self->told++;
-    if (l->closing && ++self->refused > REFUSALS_MAX) {
+    if (l->refusing && ++self->refused > REFUSALS_MAX) {
         if (l->debug)
             lsrt_debug_abandoned(self);
         self->state = TASK_ABANDONED;
@@ -61,7 +63,7 @@ int lsrt_park(struct loop *l, enum ls_why why, struct on on, struct ls_site *sit
 {
     struct task *self = l->current;
     self->at = site;
-    if (LSRT_UNLIKELY(self->cancel || l->closing) && !(self->joining && !self->cancel))
+    if (LSRT_UNLIKELY(self->cancel || l->refusing) && !(self->joining && !self->cancel))
         return refuse(l, self);
     if (deadline != LS_NEVER) {
         if (deadline <= lsrt_now())
@@ -85,7 +87,7 @@ static __attribute__((noinline)) int yield(struct ls_site *site)
         return -1;
     struct task *self = l->current;
     self->at = site;
-    if (LSRT_UNLIKELY(self->cancel || l->closing))
+    if (LSRT_UNLIKELY(self->cancel || l->refusing))
         return lsrt_result(refuse(l, self));
     self->code = 0;
     ready_add(l, self);
@@ -123,7 +125,7 @@ int ls_yield_at(struct ls_site *site)
 {
     struct loop *l = lsrt_here;
     struct task *self = l ? l->current : NULL, *to = self ? l->ready : NULL;
-    if (LSRT_UNLIKELY(!to || !to->stack || self->cancel | l->closing | l->switch_hook | (l->seed != 0)))
+    if (LSRT_UNLIKELY(!to || !to->stack || self->cancel | l->refusing | l->switch_hook | (l->seed != 0)))
         return yield(site);
     if (LSRT_UNLIKELY((l->dispatched + 1) % LOOK_EVERY == 0))
         return yield_after_look(l, site);

@@ -115,7 +115,7 @@ static inline void be_born(struct task *t)
 
 struct task *lsrt_task_new(struct loop *l, struct ls_site *site, ls_fn *fn, void *arg, const char *format, va_list ap)
 {
-    if (LSRT_UNLIKELY(l->closing)) {
+    if (LSRT_UNLIKELY(l->refusing)) {
         errno = ECANCELED;
         return NULL;
     }

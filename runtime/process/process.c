@@ -284,7 +284,7 @@ struct ls_process *ls_process_spawn_at(struct ls_site *site, char *const argv[],
         lsrt_misuse(EINVAL, "ls_process_spawn: no program: argv[0] is NULL");
         return NULL;
     }
-    if (l->closing) {
+    if (l->refusing) {
         errno = ECANCELED;
         return NULL;
     }

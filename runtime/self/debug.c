@@ -173,16 +173,23 @@ void lsrt_debug_future(struct object *o, int error)
                    error_name(error));
 }
 
-void lsrt_debug_cancelled(struct loop *l, struct task *t)
+void lsrt_debug_cancelled(struct task *t)
 {
     struct place spawned, at;
-    (void)l;
     if (t->at)
         lsrt_debug_say("task '%s' (spawned at %s) was not over when main was: cancelled; it waited at %s", t->name,
                        place(&spawned, t->site), place(&at, t->at));
     else
         lsrt_debug_say("task '%s' (spawned at %s) was not over when main was: cancelled; it never ran", t->name,
                        place(&spawned, t->site));
+}
+
+void lsrt_debug_overdue(struct task *t)
+{
+    struct place spawned, at;
+    lsrt_debug_say("task '%s' (spawned at %s) is not over when its grace is: from now on its awaits are refused; it "
+                   "waits at %s",
+                   t->name, place(&spawned, t->site), t->at ? place(&at, t->at) : "its start");
 }
 
 void lsrt_debug_abandoned(struct task *t)

@@ -16,7 +16,7 @@ static void add_one(uint16_t *count)
 }
 
 /* Tells the task itself: now, when it waits, else at its next await. */
-static void cancel_here(struct loop *l, struct task *t, const char *why)
+void lsrt_task_cancel_here(struct loop *l, struct task *t, const char *why)
 {
     t->cancel_why = why;
     if (t->state == TASK_PARKED && t->stack) {
@@ -60,7 +60,7 @@ static void cancel_or_list(struct loop *l, struct through *x, struct task *t)
         return;
     add_one(&t->cancels);
     if (!on) {
-        cancel_here(l, t, x->why);
+        lsrt_task_cancel_here(l, t, x->why);
         return;
     }
     g->pass = x->pass;
@@ -157,17 +157,4 @@ int ls_uncancel(void)
     if (t->cancel > t->cancels)
         t->cancel = t->cancels;
     return t->cancels;
-}
-
-void lsrt_task_cancel_all(struct loop *l)
-{
-    for (uint32_t i = 0; i < l->task_count; i++) {
-        struct task *t = lsrt_task_at(l, i);
-        if (t->state != TASK_READY && t->state != TASK_PARKED)
-            continue;
-        if (l->debug && !t->cancels) /* else it is about to end */
-            lsrt_debug_cancelled(l, t);
-        add_one(&t->cancels);
-        cancel_here(l, t, "the loop is closing");
-    }
 }

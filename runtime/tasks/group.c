@@ -185,6 +185,12 @@ static void end_all(struct loop *l, struct group *g, const char *why)
     refuse_room(l, g);
 }
 
+void lsrt_groups_end(struct task *t)
+{
+    for (struct group *g = t->more ? t->more->groups : NULL; g; g = g->outer)
+        g->ending = true;
+}
+
 /* Keeps the error of a task; without memory only the first errno. */
 static void keep_error(struct group *g, const struct task *t)
 {

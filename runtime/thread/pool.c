@@ -329,7 +329,7 @@ int lsrt_pool_run(struct loop *l, struct pool *p, const struct work *w, intptr_t
     int error = 0;
     struct job *j = NULL;
     /* A task that may not wait is told so before anything begins. */
-    bool stopped = l->closing || l->current->cancel || (w->deadline != LS_NEVER && w->deadline <= lsrt_now());
+    bool stopped = l->refusing || l->current->cancel || (w->deadline != LS_NEVER && w->deadline <= lsrt_now());
     if (stopped && !w->must_run)
         error = lsrt_park(l, w->why, on_nothing(), w->site, w->deadline);
     else if (!p && !(p = pool_default(l, w->site)))

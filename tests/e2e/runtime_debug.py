@@ -28,6 +28,7 @@ EXPECTED = {
     """,
     "stubborn": """
         task 'stubborn' (spawned at case.c:81) was not over when main was: cancelled; it waited at case.c:76
+        task 'stubborn' (spawned at case.c:81) is not over when its grace is: from now on its awaits are refused; it waits at case.c:76
         task 'stubborn' goes on awaiting at case.c:76 after main is over: abandoned
     """,
     "twice": """

@@ -206,7 +206,7 @@ int main(int argc, char **argv)
                   { "thread", thread } };
     for (size_t i = 0; argc == 2 && i < sizeof cases / sizeof *cases; i++)
         if (!strcmp(cases[i].name, argv[1]))
-            return (int)ls_run(cases[i].fn, NULL, NULL);
+            return (int)ls_run(cases[i].fn, NULL, &(struct ls_opts){ .close_grace = 10 * LS_MS });
     fprintf(stderr, "usage: debug_cases CASE\n");
     return 2;
 }

@@ -224,8 +224,8 @@ Test(post, a_thread_calls_into_a_loop_and_waits)
 static intptr_t stubborn(void *arg)
 {
     (void)arg;
-    while (ls_sleep(LS_SEC)) /* is refused, and asks again: given up */
-        continue;
+    for (;;)
+        ls_sleep(LS_SEC); /* is refused when the grace is over, and asks again: given up */
     return 1;
 }
 static int begun;
@@ -274,7 +274,7 @@ static intptr_t ended_main(void *arg)
 }
 Test(post, the_loop_s_end_ends_the_call)
 {
-    cr_assert_eq(ls_run(ended_main, NULL, NULL), 0);
+    cr_assert_eq(ls_run(ended_main, NULL, &(struct ls_opts){ .close_grace = LS_MS }), 0);
     for (int i = 0; i < 2; i++)
         pthread_join(ended_thread[i], NULL);
     cr_assert(ended[0].got == 0 && ended[0].result == -1 && ended[0].error == ECANCELED); /* it was told, and failed */

@@ -224,37 +224,6 @@ Test(runtime, a_deadlock_is_told_to_main, .timeout = 10)
     cr_assert_eq(ls_run(deadlock_app, NULL, NULL), 0);
 }
 
-static intptr_t stubborn(void *arg)
-{
-    for (;;)
-        if (ls_sleep(LS_SEC * 100))
-            ++*(int *)arg;
-    return 0;
-}
-static intptr_t leaves_early(void *arg)
-{
-    ls_detach(ls_spawn(stubborn, arg, NULL));
-    ls_spawn(sleeper, (void *)100000, "left");
-    ls_yield();
-    return 5;
-}
-Test(runtime, what_is_left_is_cancelled_and_the_stubborn_abandoned, .timeout = 10)
-{
-    int refusals = 0;
-    cr_assert_eq(ls_run(leaves_early, &refusals, NULL), 5);
-    cr_assert_gt(refusals, 1);
-}
-
-static intptr_t leaves_at_once(void *arg)
-{
-    ls_detach(ls_spawn(stubborn, arg, "never begins"));
-    return 6;
-}
-Test(runtime, what_has_not_begun_when_main_is_over_never_runs, .timeout = 10)
-{
-    cr_assert_eq(ls_run(leaves_at_once, NULL, NULL), 6);
-}
-
 static intptr_t seeded(void *arg)
 {
     (void)arg;
