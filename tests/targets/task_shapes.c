@@ -1,6 +1,6 @@
 /* task_shapes.c - tasks that wait for each other in known shapes, for tests of `tasks`, `tree` and the report.
  *
- * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin */
+ * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,17 +196,38 @@ static intptr_t compute_all(void *arg)
     return ls_gather(four, 4, NULL, LS_NEVER);
 }
 
+/* --- two that compute for long, one after the other: the loop does not come between them --- */
+
+static intptr_t compute_long(void *arg)
+{
+    spin((intptr_t)arg * LS_MS);
+    return 0;
+}
+
+static intptr_t two(void *arg)
+{
+    struct ls_task *both[2];
+    ls_sleep(SOON);
+    both[0] = ls_spawn(compute_long, (void *)60, "shorter");
+    both[1] = ls_spawn(compute_long, (void *)70, "longer");
+    spin(55 * LS_MS); /* a part of that turn is main's own */
+    ls_gather(both, 2, NULL, LS_NEVER);
+    return ls_sleep(SOON) ? -1 : (intptr_t)arg;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         ls_fn *fn;
-    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },       { "error", error }, { "crowd", crowd },
-                   { "closed", closed },     { "unawaited", unawaited }, { "allow", allow }, { "spin", compute_all } };
+    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },    { "error", error },
+                   { "crowd", crowd },       { "closed", closed },    { "unawaited", unawaited },
+                   { "allow", allow },       { "spin", compute_all }, { "two", two } };
     void *arg = argc > 2 ? (void *)(intptr_t)atol(argv[2]) : NULL;
     for (size_t i = 0; argc > 1 && i < sizeof shapes / sizeof *shapes; i++)
         if (strcmp(argv[1], shapes[i].name) == 0)
             return ls_run(shapes[i].fn, arg, NULL) != 0;
-    fprintf(stderr, "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin\n");
+    fprintf(stderr,
+            "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two\n");
     return 2;
 }

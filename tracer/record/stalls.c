@@ -24,6 +24,7 @@
 #define DEATHS_WAITED 5 /* in a row without an answer; then nobody is waited for */
 #define FULL_STACKS   5 /* samples stored a minute for one place */
 #define PLACES        256
+#define RAN_KEPT      4
 #define LASTING       (1000 * 1000 * 1000ull) /* a stall is told before its end when it has lasted this long */
 
 struct kept_call {
@@ -39,8 +40,10 @@ struct thread_state {
     pid_t tid;
     struct kept_call *calls; /* of the open busy period */
     int n_calls, cap_calls;
-    int64_t task, task_run; /* the longest run of the open busy period */
-    int64_t ongoing_id;     /* stall row already written for the busy period that lasts, 0 none */
+    struct ran {
+        int64_t task, run;
+    } ran[RAN_KEPT];    /* the longest runs of the open busy period, the longest first; run 0: none */
+    int64_t ongoing_id; /* stall row already written for the busy period that lasts, 0 none */
     ticks_t ongoing_since;
     struct watch_note *note; /* of a busy period that ended by death; NULL when there is none */
     int64_t allow_from;      /* it may block since then; ROW_NULL: it may not */
@@ -298,10 +301,21 @@ void stalls_call(struct stalls *s, const struct assembled_call *call)
 void stalls_step(struct stalls *s, int64_t loop, int64_t task, int64_t run)
 {
     struct thread_state *t = loop >= 0 && loop < s->n_loops ? s->loops[loop] : NULL;
-    if (t && run > t->task_run) {
-        t->task = task;
-        t->task_run = run;
-    }
+    if (!t || run <= t->ran[RAN_KEPT - 1].run)
+        return;
+    int i = RAN_KEPT - 1;
+    for (; i > 0 && run > t->ran[i - 1].run; i--)
+        t->ran[i] = t->ran[i - 1];
+    t->ran[i] = (struct ran){ task, run };
+}
+
+/* Whom a busy period is named after: the task that ran longest, when a few such runs are half of it or more. */
+static int64_t blamed_task(const struct thread_state *t, int64_t busy)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < RAN_KEPT; i++)
+        sum += t->ran[i].run;
+    return t->ran[0].run && sum >= busy / 2 ? t->ran[0].task : ROW_NULL;
 }
 
 void stalls_allow(struct stalls *s, const struct row_allow *row)
@@ -354,7 +368,7 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
             .thread = t,
             .calls = t->calls,
             .n_calls = t->n_calls,
-            .task = !in_gap && t->task_run * 2 >= row->busy ? t->task : ROW_NULL,
+            .task = in_gap ? ROW_NULL : blamed_task(t, row->busy),
             .id = told ? t->ongoing_id : ++s->next_stall,
             .note = t->note,
             .allowed = allowed,
@@ -367,7 +381,7 @@ void stalls_iteration(struct stalls *s, const struct row_iteration *row, int64_t
         t->note = NULL;
     }
     t->n_calls = 0;
-    t->task_run = 0;
+    memset(t->ran, 0, sizeof t->ran);
     t->ongoing_id = 0;
     t->closed = since;
 }

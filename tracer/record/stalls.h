@@ -31,7 +31,7 @@ void stalls_thread_end(struct stalls *s, int64_t thread);
 void stalls_loop(struct stalls *s, int64_t thread, int64_t loop);
 /* A stored call: its stack is unwound, its row written, and it is kept until its busy period has ended. */
 void stalls_call(struct stalls *s, const struct assembled_call *call);
-/* A task ran on this loop; one that took most of a busy period gets the blame. */
+/* A task ran on this loop; when a few took most of a busy period, the one that ran longest gets the blame. */
 void stalls_step(struct stalls *s, int64_t loop, int64_t task, int64_t run);
 /* A block in which this thread may block begins, or (with its t_end) ends. */
 void stalls_allow(struct stalls *s, const struct row_allow *row);
