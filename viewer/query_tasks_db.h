@@ -7,11 +7,13 @@
 
 enum lookup { Q_LAST, Q_NEXT, Q_OBJECT, Q_TASK, Q_HOLD, Q_MEMBERS, LOOKUPS };
 
+enum { MEMOS = 64 }; /* a power of two */
+
 struct task_lookups {
     struct trace *trace;
     sqlite3_stmt *made[LOOKUPS];
     char why[64][16];        /* by why.id */
-    struct task_target memo; /* the object that was looked up last: many wait for the same */
+    struct task_target memo[MEMOS]; /* objects that were looked up, by id: many wait for the same */
 };
 
 struct task_lookups *task_lookups_new(struct trace *t); /* NULL: no memory */

@@ -122,7 +122,7 @@ struct task_target tasks_target(struct task_list *list, const struct task_info *
         g.noun = "fd";
         return g;
     }
-    struct task_target *memo = &list->lookups->memo;
+    struct task_target *memo = &list->lookups->memo[k->target & (MEMOS - 1)];
     bool task = strcmp(k->why, "task") == 0;
     if (!task && memo->kind == TARGET_OBJECT && memo->id == k->target)
         return *memo;

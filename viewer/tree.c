@@ -1,6 +1,6 @@
 /* tree.c - the graph of waits, and its deadlocks.  Pure over a task_list; tree_print.c shows it.
  *
- * A task waits for another, for the tasks of a group, or for a lock that others hold.  Who waits for anything else (a
+ * A task waits for another, for the tasks of a group (or its turn among them), or for a lock that others hold.  Who waits for anything else (a
  * descriptor, a timer, a queue) can go on, and so can whoever waits for one that can: the rest is stuck, and following one
  * that is stuck from wait to wait ends in a circle, or at a lock whose holder is over.  That is a deadlock. */
 #include "tree.h"
@@ -11,6 +11,8 @@
 
 #include "task_words.h"
 #include "tree_graph.h"
+
+#define EDGES_MAX (16 << 20) /* a trace may claim that everybody waits for everybody */
 
 int tree_find(const struct tree *g, int64_t id)
 {
@@ -27,19 +29,39 @@ int tree_find(const struct tree *g, int64_t id)
 
 /* --- edges ---------------------------------------------------------------------------------------------------------- */
 
+/* Whom the tasks that wait for one thing wait for: looked up once for all of them. */
 struct collector {
     struct tree *g;
-    int from;
+    struct edge *edges;
+    size_t n, room;
 };
 
-static void add_edge(void *ctx, int64_t id, bool holds)
+static void collect(void *ctx, int64_t id, bool holds)
 {
     struct collector *c = ctx;
-    struct tree *g = c->g;
-    int to = tree_find(g, id);
+    int to = tree_find(c->g, id);
     if (to < 0)
         return; /* over, or not of this moment */
-    if (g->n_edges == g->room) {
+    if (c->n == c->room) {
+        size_t room = c->room ? c->room * 2 : 256;
+        struct edge *more = realloc(c->edges, room * sizeof *more);
+        if (!more) {
+            c->g->failed = true;
+            return;
+        }
+        c->edges = more;
+        c->room = room;
+    }
+    c->edges[c->n++] = (struct edge){ .to = to, .as = holds ? HOLDS : AWAITED };
+}
+
+static void add_edges(struct tree *g, int from, const struct edge *edges, size_t n)
+{
+    if (g->n_edges + n > EDGES_MAX) {
+        g->cut++;
+        return;
+    }
+    while (g->n_edges + n > g->room) {
         size_t room = g->room ? g->room * 2 : 256;
         struct edge *more = realloc(g->edges, room * sizeof *more);
         if (!more) {
@@ -49,48 +71,101 @@ static void add_edge(void *ctx, int64_t id, bool holds)
         g->edges = more;
         g->room = room;
     }
-    g->edges[g->n_edges++] = (struct edge){ .to = to, .holds = holds };
-    if (to != c->from) {
-        g->nodes[to].waiters++;
-        g->nodes[to].awaiters += !holds;
+    g->nodes[from].first = g->n_edges;
+    g->nodes[from].edges = (int)n;
+    for (size_t e = 0; e < n; e++) {
+        g->edges[g->n_edges++] = edges[e];
+        if (edges[e].to != from && edges[e].as != FIRST) {
+            g->nodes[edges[e].to].waiters++;
+            g->nodes[edges[e].to].awaiters += edges[e].as == AWAITED;
+        }
     }
+}
+
+/* Of those that are awaited in c, who does not wait for the same group: they have their turn. */
+static size_t runners_of(const struct collector *c, const int *waits_for, int mark, struct edge *ret_runners)
+{
+    size_t n = 0;
+    for (size_t e = 0; e < c->n; e++)
+        if (c->edges[e].as == AWAITED && waits_for[c->edges[e].to] != mark)
+            ret_runners[n++] = (struct edge){ .to = c->edges[e].to, .as = FIRST };
+    return n;
+}
+
+/* The tasks v[0..n), which all wait for the same.  `waits_for` and `member_of` are marks of each task. */
+static void find_edges_of(struct tree *g, struct collector *c, const int *v, int n, int *waits_for, int *member_of)
+{
+    const struct task_info *k = &g->list->tasks[v[0]];
+    struct task_target target = { .kind = TARGET_TASK, .noun = "task" }; /* no need to look up its name */
+    int mark = v[0] + 1;
+    if (strcmp(k->why, "task") != 0)
+        target = tasks_target(g->list, k);
+    c->n = 0;
+    tasks_blockers(g->list, k, &target, collect, c);
+    struct edge *runners = malloc(sizeof *runners * (c->n + 1));
+    if (!runners) {
+        g->failed = true;
+        return;
+    }
+    bool group = strcmp(target.noun, "group") == 0;
+    for (int i = 0; i < n; i++)
+        waits_for[v[i]] = mark;
+    for (size_t e = 0; e < c->n && group; e++)
+        if (c->edges[e].as == AWAITED)
+            member_of[c->edges[e].to] = mark;
+    size_t n_runners = group ? runners_of(c, waits_for, mark, runners) : 0;
+    for (int i = 0; i < n && !g->failed; i++) {
+        struct node *node = &g->nodes[v[i]];
+        bool turn = member_of[v[i]] == mark; /* one of its tasks waits until another is over, any of them */
+        add_edges(g, v[i], turn ? runners : c->edges, turn ? n_runners : c->n);
+        node->any = turn || strcmp(k->why, "select") == 0 || strcmp(target.noun, "select") == 0 || target.holders > 1;
+        /* Whoever ends with a lock keeps it for ever; what a semaphore gave out another may give back. */
+        node->dead_holder = target.holder_over && target.holders == 1 &&
+                            (strcmp(target.noun, "lock") == 0 || strcmp(target.noun, "rwlock") == 0);
+        node->stuck = g->list->tasks[v[i]].state == TASK_WAITING && (node->edges > 0 || node->dead_holder);
+    }
+    free(runners);
+}
+
+static int by_target(const void *a, const void *b, void *list)
+{
+    const struct task_info *tasks = ((const struct task_list *)list)->tasks, *x = &tasks[*(const int *)a],
+                           *y = &tasks[*(const int *)b];
+    if (x->target != y->target)
+        return x->target < y->target ? -1 : 1;
+    int why = strcmp(x->why, y->why);
+    return why ? why : *(const int *)a - *(const int *)b;
 }
 
 static void find_edges(struct tree *g)
 {
-    for (int i = 0; i < g->list->n_tasks && !g->failed; i++) {
-        const struct task_info *k = &g->list->tasks[i];
-        struct collector c = { g, i };
-        struct node *n = &g->nodes[i];
-        struct task_target target = { .kind = TARGET_TASK, .noun = "task" }; /* no need to look up its name */
-        n->first = g->n_edges;
-        if (k->state == TASK_DONE || k->state == TASK_RUNNING || k->target == NOT_KNOWN)
-            continue;
-        if (strcmp(k->why, "task") != 0)
-            target = tasks_target(g->list, k);
-        tasks_blockers(g->list, k, &target, add_edge, &c);
-        n->edges = (int)(g->n_edges - n->first);
-        n->any = strcmp(k->why, "select") == 0 || target.holders > 1;
-        /* Whoever ends with a lock keeps it for ever; what a semaphore gave out another may give back. */
-        n->dead_holder = target.holder_over && target.holders == 1 &&
-                         (strcmp(target.noun, "lock") == 0 || strcmp(target.noun, "rwlock") == 0);
-        n->stuck = k->state == TASK_WAITING && (n->edges > 0 || n->dead_holder);
+    const struct task_info *tasks = g->list->tasks;
+    int n = g->list->n_tasks, waiting = 0, *v = malloc(sizeof *v * ((size_t)n + 1)),
+        *marks = calloc((size_t)n + 1, 2 * sizeof *marks);
+    struct collector c = { .g = g };
+    g->failed = !v || !marks;
+    for (int i = 0; i < n && !g->failed; i++)
+        if (tasks[i].state != TASK_DONE && tasks[i].state != TASK_RUNNING && tasks[i].target != NOT_KNOWN)
+            v[waiting++] = i;
+    if (waiting)
+        qsort_r(v, (size_t)waiting, sizeof *v, by_target, g->list);
+    for (int i = 0, end; i < waiting && !g->failed; i = end) {
+        for (end = i + 1; end < waiting && tasks[v[end]].target == tasks[v[i]].target &&
+                          strcmp(tasks[v[end]].why, tasks[v[i]].why) == 0;)
+            end++;
+        find_edges_of(g, &c, v + i, end - i, marks, marks + n);
     }
+    free(c.edges);
+    free(marks);
+    free(v);
 }
 
 /* --- deadlocks ------------------------------------------------------------------------------------------------------ */
 
-/* Whether i is stuck, given what is known of those it waits for. */
-static bool still_stuck(const struct tree *g, int i)
+/* Whether it is stuck, given what is known of those it waits for. */
+static bool still_stuck(const struct node *n)
 {
-    const struct node *n = &g->nodes[i];
-    bool all = true, some = n->dead_holder;
-    for (int e = 0; e < n->edges; e++) {
-        bool stuck = g->nodes[g->edges[n->first + (size_t)e].to].stuck;
-        all &= stuck;
-        some |= stuck;
-    }
-    return n->any ? all : some;
+    return n->any ? n->stuck_edges == n->edges : n->dead_holder || n->stuck_edges > 0;
 }
 
 /* Backwards from those that can go on: `waits_on_me` lists are built once, so this is linear in the edges. */
@@ -110,16 +185,19 @@ static void free_the_rest(struct tree *g)
     for (int i = 0; i < n; i++)
         for (int e = 0; e < g->nodes[i].edges; e++)
             back[start[g->edges[g->nodes[i].first + (size_t)e].to + 1]++] = i;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        g->nodes[i].stuck_edges = g->nodes[i].edges;
         if (!g->nodes[i].stuck)
             todo[left++] = i;
+    }
     while (left) {
         int i = todo[--left];
         for (size_t b = start[i]; b < start[i + 1]; b++) {
-            int w = back[b];
-            if (g->nodes[w].stuck && !still_stuck(g, w)) {
-                g->nodes[w].stuck = false;
-                todo[left++] = w;
+            struct node *w = &g->nodes[back[b]];
+            w->stuck_edges--;
+            if (w->stuck && !still_stuck(w)) {
+                w->stuck = false;
+                todo[left++] = back[b];
             }
         }
     }
@@ -187,8 +265,10 @@ struct tree *tree_new(struct task_list *list)
     g->nodes = calloc((size_t)list->n_tasks + 1, sizeof *g->nodes);
     if (g->nodes) {
         find_edges(g);
-        free_the_rest(g);
-        find_cycles(g);
+        if (!g->failed)
+            free_the_rest(g);
+        if (!g->failed)
+            find_cycles(g);
     }
     if (!g->nodes || g->failed) {
         tree_free(g);
@@ -227,7 +307,13 @@ static void link_words(const struct tree *g, int from, char *ret_text, int size)
         snprintf(thing, sizeof thing, "%s '%.60s'", target.noun, target.name);
     else if (target.kind == TARGET_OBJECT)
         snprintf(thing, sizeof thing, "%s #%" PRId64, target.noun, target.id);
-    snprintf(ret_text, (size_t)size, "%s%s", thing, target.holders ? " held by " : *thing ? " of " : "");
+    const struct node *n = &g->nodes[from];
+    bool turn = n->edges && g->edges[n->first].as == FIRST;
+    snprintf(ret_text, (size_t)size, "%s%s", thing,
+             turn             ? ", full with "
+             : target.holders ? " held by "
+             : *thing         ? " of "
+                              : "");
 }
 
 void tree_deadlock_words(const struct tree *g, int i, char *ret_text, int size)

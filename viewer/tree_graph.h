@@ -6,13 +6,14 @@
 
 struct edge {
     int to;           /* index into list->tasks */
-    bool holds;       /* it holds the lock; else it is awaited */
+    enum { AWAITED, HOLDS, FIRST } as; /* HOLDS the lock; FIRST: of the same group, it has its turn, which must end */
 };
 struct node {         /* one for each task of the list */
     size_t first;     /* of its edges: those it waits for */
     int edges;
-    int waiters, awaiters; /* others that wait for it, and those of them that await it */
-    bool any;         /* any of its edges is enough: a select, a lock with many holders */
+    int waiters, awaiters; /* others that wait for it, and those of them that await it; without those behind it */
+    int stuck_edges;  /* private to free_the_rest: of its edges, to those that are stuck */
+    bool any;         /* any of its edges is enough: a select, a lock with many holders, a turn in a group */
     bool dead_holder; /* it waits for a lock whose holder is over */
     bool stuck, in_cycle;
     int seen;         /* private to find_cycles */
@@ -27,6 +28,7 @@ struct tree {
     size_t n_edges, room;
     struct cycle *cycles;
     int n_cycles;
+    int cut;          /* tasks whose waits are too many to follow: nothing is said of them */
     bool failed;
 };
 

@@ -11,7 +11,7 @@
 #include "tasks.h"
 #include "tree_graph.h"
 
-enum { DEPTH_MAX = 24, CROWD = 4, DEADLOCKS_SHOWN = 10 };
+enum { DEPTH_MAX = 8 /* names have room beside that */, CROWD = 4, DEADLOCKS_SHOWN = 10 };
 
 struct printer {
     const struct page *page;
@@ -19,6 +19,8 @@ struct printer {
     const struct tree *g;
     bool *printed;
     int *owner; /* of a holder that nobody awaits: under whom it stands; -1 */
+    int *deep;  /* those that are too deep: they stand on their own, later */
+    int n_deep;
     struct table table;
     int64_t room;     /* lines that are left */
     int64_t left_out; /* tasks */
@@ -34,7 +36,7 @@ struct item {
 
 static bool stands_under(const struct printer *p, int parent, const struct edge *e)
 {
-    return e->to != parent && (!e->holds || p->owner[e->to] == parent);
+    return e->to != parent && (e->as == AWAITED || (e->as == HOLDS && p->owner[e->to] == parent));
 }
 
 static bool is_leaf(const struct printer *p, int i)
@@ -161,10 +163,11 @@ static void children(struct printer *p, int i, const char *under, int depth)
     for (int e = 0; v && e < n->edges; e++)
         if (stands_under(p, i, &p->g->edges[n->first + (size_t)e]))
             v[count++].i = p->g->edges[n->first + (size_t)e].to;
-    if (count && depth >= DEPTH_MAX)
-        p->left_out += count;
-    else if (count)
+    if (depth < DEPTH_MAX && count)
         branch(p, v, count, under, depth);
+    for (int k = 0; k < count && depth >= DEPTH_MAX; k++)
+        if (!p->printed[v[k].i] && p->n_deep < p->g->list->n_tasks)
+            p->deep[p->n_deep++] = v[k].i;
     free(v);
 }
 
@@ -183,7 +186,14 @@ static void branch(struct printer *p, struct item *v, int n, const char *under, 
     }
 }
 
-/* Those that nobody waits for; then what only stands in a circle. */
+static void alone(struct printer *p, int i)
+{
+    struct item one = { .i = i, .crowd = 1 };
+    if (!p->printed[i])
+        branch(p, &one, 1, "", 0);
+}
+
+/* Those that nobody waits for, and what was too deep; then what only stands in a circle. */
 static int roots(struct printer *p, bool waited_for)
 {
     int n = p->g->list->n_tasks, count = 0;
@@ -191,16 +201,15 @@ static int roots(struct printer *p, bool waited_for)
     if (!v)
         return -ENOMEM;
     for (int i = 0; i < n; i++)
-        if (!p->printed[i] && (waited_for || p->g->nodes[i].waiters == 0)) {
-            if (waited_for) { /* one of a circle: it shows the others */
-                struct item one = { .i = i, .crowd = 1 };
-                branch(p, &one, 1, "", 0);
-            } else {
-                v[count++].i = i;
-            }
-        }
+        if (waited_for)
+            alone(p, i); /* one of a circle: it shows the others */
+        else if (!p->printed[i] && p->g->nodes[i].waiters == 0)
+            v[count++].i = i;
     if (count)
         branch(p, v, count, "", 0);
+    for (int k = 0; k < p->n_deep; k++)
+        alone(p, p->deep[k]);
+    p->n_deep = 0;
     free(v);
     return 0;
 }
@@ -213,7 +222,7 @@ static void find_owners(struct printer *p)
     for (int i = 0; i < g->list->n_tasks; i++)
         for (int e = 0; e < g->nodes[i].edges; e++) {
             const struct edge *edge = &g->edges[g->nodes[i].first + (size_t)e];
-            if (edge->holds && !g->nodes[edge->to].awaiters && p->owner[edge->to] < 0)
+            if (edge->as == HOLDS && !g->nodes[edge->to].awaiters && p->owner[edge->to] < 0)
                 p->owner[edge->to] = i;
         }
 }
@@ -241,6 +250,11 @@ static void heading(const struct page *p, const struct tree *g)
     }
     if (g->n_cycles > DEADLOCKS_SHOWN)
         fprintf(p->f, "          and %d deadlocks more\n", g->n_cycles - DEADLOCKS_SHOWN);
+    if (g->cut) {
+        snprintf(words, sizeof words, "%s too many to follow: whether they are in a deadlock is not known.",
+                 human_plural(g->cut, "task has waits that are", "tasks have waits that are").s);
+        page_paragraph(p, "", 0, words, BAD);
+    }
     fputc('\n', p->f);
 }
 
@@ -263,10 +277,12 @@ int tree_text(const struct page *page, struct trace *t, const struct tree *g, in
     }
     p.printed = calloc((size_t)n, sizeof *p.printed);
     p.owner = malloc(sizeof *p.owner * (size_t)n);
-    if (!p.printed || !p.owner ||
+    p.deep = malloc(sizeof *p.deep * (size_t)n);
+    if (!p.printed || !p.owner || !p.deep ||
         table_make(&p.table, lines < n * 2ll + 100 ? (int)lines : n * 2 + 100, 4, titles, 1 | 2 | 8) != 0) {
         free(p.printed);
         free(p.owner);
+        free(p.deep);
         return -ENOMEM;
     }
     if (p.room > n * 2ll + 100)
@@ -282,6 +298,7 @@ int tree_text(const struct page *page, struct trace *t, const struct tree *g, in
                 human_plural(p.left_out, "task that is", "tasks that are").s);
     free(p.printed);
     free(p.owner);
+    free(p.deep);
     return error;
 }
 
@@ -293,7 +310,7 @@ static json_t *ids_of(const struct tree *g, int i, bool holds, int *e)
     json_t *list = json_array();
     for (int k = 0; k < n->edges; k++) {
         const struct edge *edge = &g->edges[n->first + (size_t)k];
-        if (edge->holds == holds)
+        if (edge->as == (holds ? HOLDS : AWAITED))
             json_append(list, json_number(g->list->tasks[edge->to].id), e);
     }
     return list;
@@ -335,6 +352,7 @@ int tree_json(FILE *out, struct trace *t, const struct tree *g)
     json_put(root, "moment", task_moment_json(g->list, &error), &error);
     json_put(root, "alive", json_integer(g->list->n_tasks), &error);
     json_put(root, "deadlocks", deadlocks(g, &error), &error);
+    json_put(root, "not_followed", json_integer(g->cut), &error); /* tasks whose waits are too many */
     json_put(root, "roots", tops, &error);
     json_put(root, "tasks", tasks, &error);
     if (!error && json_dumpf(root, out, JSON_INDENT(1)) == 0)

@@ -64,7 +64,7 @@ static size_t first_of(struct loop *l, size_t n)
     return n ? (l->seed ? lsrt_random(l) : l->select_turn++) % n : 0;
 }
 
-static const struct object_ops select_ops = { .kind = LS_OBJECT_OTHER, .noun = "select" };
+static const struct object_ops select_ops = { .kind = LS_OBJECT_SELECT, .noun = "select" };
 
 static void tell_members(struct object *select, const struct choice *choices, size_t n)
 {

@@ -141,7 +141,8 @@ void lsrt_gates_open(struct loop *l, struct task *t)
     }
 }
 
-static const struct object_ops gate_ops = { .kind = LS_OBJECT_GROUP, .noun = "gather" };
+static const struct object_ops all_ops = { .kind = LS_OBJECT_GROUP, .noun = "gather" };
+static const struct object_ops any_ops = { .kind = LS_OBJECT_SELECT, .noun = "wait" };
 
 static void tell_members(const struct gate *g, struct object *o)
 {
@@ -158,7 +159,7 @@ static void tell_members(const struct gate *g, struct object *o)
 
 static int park_on_many(struct loop *l, struct gate *g, const char *noun, struct ls_site *site, ls_ns deadline)
 {
-    struct object o = { .ops = &gate_ops, .site = site };
+    struct object o = { .ops = g->any ? &any_ops : &all_ops, .site = site };
     snprintf(o.name, sizeof o.name, "%s of %zu", noun, g->n);
     if (ls_probe_on())
         tell_members(g, &o);

@@ -25,7 +25,7 @@ EXPECTED = {
     "joins": ("event", "queue", "full", "main"),
     "sends": ("chan_send", "channel", "out", "main"),
     "receives": ("chan_recv", "channel", "in", "main"),
-    "chooses": ("select", "other", "select of 2", "main"),
+    "chooses": ("select", "select", "select of 2", "main"),
     "too late": ("event", "event", "event", "the loop"),
 }
 for task, expected in EXPECTED.items():

@@ -105,6 +105,27 @@ with Place("tasks that compute") as place:
     record(place, "spin")
     check("CPU-bound" in ask(place, "report"), ask(place, "report"))
 
+with Place("a group in which not all run at once") as place:
+    record(place, "turns")
+    tree = json.loads(ask(place, "tree", "--json"))
+    check(not tree["deadlocks"], tree["deadlocks"])
+    pages = [t for t in tree["tasks"] if t["name"].startswith("page ")]
+    check([t["why"] for t in pages] == ["sleep"] * 2 + ["group"] * 4 and not any(t["awaits"] for t in pages), pages)
+    main = next(t for t in tree["tasks"] if t["name"] == "main")
+    check(main["awaits"] == [t["id"] for t in pages], main)
+    check("`- page * x 4 " in ask(place, "tree"), ask(place, "tree"))
+
+with Place("a turn that never comes") as place:
+    record(place, "full")
+    text = ask(place, "tree", "--fail-on-deadlock", status=1)
+    check("group 'crawl', full with a #" in text and text.count("deadlock: ") == 1, text)
+
+with Place("a wait for the first of two") as place:
+    record(place, "first")
+    tree = json.loads(ask(place, "tree", "--json"))
+    check(not tree["deadlocks"], tree["deadlocks"])
+    check(len(next(t for t in tree["tasks"] if t["name"] == "main")["awaits"]) == 2, tree)
+
 with Place("several long tasks in one turn") as place:
     record(place, "two")
     runs = place.sql("SELECT group_concat(DISTINCT k.name) FROM stall s JOIN task k ON k.id = s.task WHERE s.dur > 150000000")

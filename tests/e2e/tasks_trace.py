@@ -16,7 +16,7 @@ with Place("waits for tasks") as place:
     check(place.sql("SELECT count(*) FROM gap") == 0, "events were lost")
     members = rows("""SELECT o.name || ': ' || group_concat(t.name, ' ') AS x FROM
         (SELECT DISTINCT object, task FROM member ORDER BY object, task) m JOIN object o ON o.id = m.object
-        JOIN task t ON t.id = m.task WHERE o.kind = 'group' GROUP BY o.id ORDER BY o.id""")
+        JOIN task t ON t.id = m.task WHERE o.kind IN ('group', 'select') GROUP BY o.id ORDER BY o.id""")
     check(members == "wait of 3: nap-0 nap-1 nap-2; gather of 2: nap-0 nap-1; jobs: breaks job-0 job-1 job-2; "
           "reap of 1: kept", members)
     waits = rows("""SELECT why.name || coalesce(' ' || o.name, '') || coalesce(' ' || t.name, '') AS x

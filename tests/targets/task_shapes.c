@@ -1,6 +1,7 @@
 /* task_shapes.c - tasks that wait for each other in known shapes, for tests of `tasks`, `tree` and the report.
  *
- * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two */
+ * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two |
+ *        turns | full | first */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,56 @@ static intptr_t compute_all(void *arg)
     return ls_gather(four, 4, NULL, LS_NEVER);
 }
 
+/* --- a group in which not all run at once --- */
+
+static intptr_t late(void *arg)
+{
+    return ls_sleep(LATER) ? -1 : (intptr_t)arg;
+}
+
+static intptr_t turns(void *arg)
+{
+    struct ls_group *g = ls_group_open("crawl");
+    ls_group_limit(g, 2);
+    for (int i = 0; i < 6; i++)
+        ls_group_spawn(g, late, arg, "page %d", i);
+    ls_detach(ls_spawn(leave, arg, NULL));
+    return ls_group_close(g, LS_NEVER);
+}
+
+static intptr_t awaits(void *task)
+{
+    return ls_await(*(struct ls_task **)task, NULL, ls_after(LATER));
+}
+
+/* The one that has its turn awaits one that has not. */
+static intptr_t full(void *arg)
+{
+    struct ls_task *second;
+    struct ls_group *g = ls_group_open("crawl");
+    ls_group_limit(g, 1);
+    ls_group_spawn(g, awaits, &second, "a");
+    second = ls_ref(ls_group_spawn(g, late, arg, "b"));
+    ls_detach(ls_spawn(leave, arg, NULL));
+    return ls_group_close(g, LS_NEVER);
+}
+
+/* Of two that are waited for one can go on, and one is enough. */
+static intptr_t wants(void *arg)
+{
+    return ls_lock_acquire(x, ls_after(LATER)) ? -1 : (intptr_t)arg;
+}
+
+static intptr_t first(void *arg)
+{
+    bool done[2];
+    x = ls_lock_new("x");
+    ls_lock_acquire(x, LS_NEVER);
+    struct ls_task *both[] = { ls_spawn(wants, arg, "wants"), ls_spawn(late, arg, "late") };
+    ls_detach(ls_spawn(leave, arg, NULL));
+    return ls_wait(both, 2, LS_FIRST_DONE, done, LS_NEVER);
+}
+
 /* --- two that compute for long, one after the other: the loop does not come between them --- */
 
 static intptr_t compute_long(void *arg)
@@ -220,14 +271,14 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         ls_fn *fn;
-    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },    { "error", error },
-                   { "crowd", crowd },       { "closed", closed },    { "unawaited", unawaited },
-                   { "allow", allow },       { "spin", compute_all }, { "two", two } };
+    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },       { "error", error }, { "crowd", crowd },
+                   { "closed", closed },     { "unawaited", unawaited }, { "allow", allow }, { "spin", compute_all },
+                   { "two", two },           { "turns", turns },         { "full", full },   { "first", first } };
     void *arg = argc > 2 ? (void *)(intptr_t)atol(argv[2]) : NULL;
     for (size_t i = 0; argc > 1 && i < sizeof shapes / sizeof *shapes; i++)
         if (strcmp(argv[1], shapes[i].name) == 0)
             return ls_run(shapes[i].fn, arg, NULL) != 0;
-    fprintf(stderr,
-            "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two\n");
+    fprintf(stderr, "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two "
+                    "| turns | full | first\n");
     return 2;
 }

@@ -153,6 +153,22 @@ Test(tree, circles_of_awaits_are_found_and_end)
     free(text);
 }
 
+Test(tree, a_chain_deeper_than_the_page_goes_on_below)
+{
+    char *text = tree_of("waits",
+                         "UPDATE task SET why = 4, target = id + 1 WHERE id BETWEEN 21 AND 60;"
+                         "UPDATE task SET why = 2, target = NULL WHERE id = 60",
+                         NOT_KNOWN, 200, 110, false);
+    cr_expect(!strstr(text, "not shown"), "%s", text);
+    for (int id = 21; id <= 60; id++) {
+        char row[32];
+        bool top = (id - 21) % 8 == 0;
+        snprintf(row, sizeof row, "%s client %d #%d ", top ? "\n" : "`-", id - 20, id);
+        cr_expect(strstr(text, row), "%s in: %s", row, text);
+    }
+    free(text);
+}
+
 Test(tree, whoever_can_go_on_is_in_no_deadlock)
 {
     /* b waits with a timeout no more: it sleeps, so a and main only wait for it */

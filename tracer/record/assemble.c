@@ -41,7 +41,7 @@ struct assembler {
 static const char *const kind_names[] = LS_LOOP_KIND_NAMES;
 static const char *const object_names[] = { NULL,     "lock",   "queue",   "channel", "timer",  "fd",   "event",
                                             "cond",   "sem",    "barrier", "future",  "group",  "pool", "other",
-                                            "rwlock", "stream", "server",  "process", "signal", "file" };
+                                            "rwlock", "stream", "server",  "process", "signal", "file", "select" };
 
 struct assembler *assembler_new(const struct assemble_sink *sink, const struct clock_map *clock)
 {
