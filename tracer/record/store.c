@@ -158,6 +158,7 @@ static int flush(struct store *s)
 }
 
 static void put(struct store *s, enum table table, const char *format, ...);
+static void write_task(struct store *s, const struct row_task *r);
 
 static bool commit(struct store *s)
 {
@@ -192,11 +193,13 @@ static void tell_gap(struct store *s)
 void store_commit(struct store *s, bool now)
 {
     ns_t t = now_ns();
-    if (!now && t - s->committed < COMMIT_EVERY && s->tx_rows < s->tx_max)
+    if (!now && t - s->committed < COMMIT_EVERY && s->tx_rows + newborns_count(s->newborns) < s->tx_max)
         return;
     s->committed = t;
     if (now)
         s->retry = 0;
+    for (const struct row_task *r; (r = newborns_take(s->newborns, 0));)
+        write_task(s, r);
     if (s->failing && !s->in_tx && t >= s->retry) {
         tell_gap(s);
         /* Where the log has filled the disk: what of it goes into the file makes room in the log, for the next try. */
@@ -293,7 +296,7 @@ void store_loop(struct store *s, const struct row_loop *r)
     put(s, T_LOOP, "iittii", r->id, r->thread, r->kind, r->name, r->t, r->t_end);
 }
 
-void store_task(struct store *s, const struct row_task *r)
+static void write_task(struct store *s, const struct row_task *r)
 {
     put(s, T_TASK, "iiiitiiittiiiiiiiiiiiiii", r->id, r->process, r->loop, r->parent, r->name, r->site, r->t, r->t_end,
         r->state, r->outcome, r->error, r->observed, r->detached, r->why, r->target, r->wait_site, r->since, r->steps,
@@ -302,8 +305,18 @@ void store_task(struct store *s, const struct row_task *r)
         summary_close(s->summary, -r->id);
 }
 
+void store_task(struct store *s, const struct row_task *r)
+{
+    const struct row_task *now = newborns_add(s->newborns, r);
+    if (now)
+        write_task(s, now);
+}
+
 void store_task_later(struct store *s, int64_t task, bool observed, bool detached)
 {
+    const struct row_task *kept = newborns_take(s->newborns, task);
+    if (kept)
+        write_task(s, kept);
     update(s, s->task_later, "iii", task, (int64_t)observed, (int64_t)detached);
 }
 
@@ -600,7 +613,8 @@ int store_create(const char *path, struct store **ret_store)
     s->committed = now_ns();
     s->path = strdup(path);
     s->summary = summary_new(store_lod, s);
-    if (!s->path || !s->summary) {
+    s->newborns = newborns_new();
+    if (!s->path || !s->summary || !s->newborns) {
         store_close(s);
         return -ENOMEM;
     }
@@ -689,6 +703,7 @@ void store_close(struct store *s)
         store_exec(s->db, "ROLLBACK");
     sqlite3_close(s->db);
     summary_free(s->summary);
+    newborns_free(s->newborns);
     free(s->path);
     free(s);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../event.h"
+#include "newborn.h"
 #include "store.h"
 #include "store_batch.h"
 #include "summary.h"
@@ -22,6 +23,7 @@ struct store {
     struct store_batch step, iteration, lod, hold, member;
     sqlite3_stmt *insert[TABLES], *task_later;
     struct summary *summary;
+    struct newborns *newborns;
     bool in_tx;
     ns_t committed;          /* when, by CLOCK_MONOTONIC */
     uint64_t tx_rows, tx_max; /* rows since the last commit; so many make one at once */
