@@ -3,6 +3,7 @@
  * As asyncio's: nobody overtakes.  While a task that was handed a permit has not run yet, whoever comes waits behind it,
  * even when there are more permits; it lets them go on when it runs. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "sync.h"
@@ -10,7 +11,7 @@
 struct sem {
     struct object object;
     struct waitq waiters;
-    size_t value, bound; /* bound 0: none */
+    size_t value, bound;
     size_t handed;       /* permits whose new holders have not run yet */
 };
 
@@ -26,15 +27,16 @@ static const struct object_ops sem_ops = {
 
 struct ls_sem *ls_sem_new_at(struct ls_site *site, const char *name, size_t value, size_t bound)
 {
-    if (bound && value > bound) {
-        lsrt_misuse(EINVAL, "ls_sem_new: %zu permits, and no more than %zu allowed", value, bound);
+    if (value > (bound ? bound : SSIZE_MAX)) {
+        lsrt_misuse(EINVAL, "ls_sem_new: %zu permits, and no more than %zu allowed", value,
+                    bound ? bound : SSIZE_MAX);
         return NULL;
     }
     struct sem *s = lsrt_sync_new(&sem_ops, site, name);
     if (!s)
         return NULL;
     s->value = value;
-    s->bound = bound;
+    s->bound = bound ? bound : SSIZE_MAX; /* ls_sem_value could not tell of more */
     return lsrt_object_handle(lsrt_here, s);
 }
 
@@ -65,8 +67,7 @@ int ls_sem_acquire_at(struct ls_site *site, struct ls_sem *sem, ls_ns deadline)
     struct loop *l = lsrt_here;
     struct wait w;
     int code = waitq_park(l, &s->waiters, &w, LS_WHY_SEM, &s->object, site, deadline);
-    s->handed -= w.served;
-    if (!s->handed)
+    if (w.served && !--s->handed)
         hand_over(l, s);
     return lsrt_result(code);
 }
@@ -84,7 +85,7 @@ int ls_sem_release(struct ls_sem *sem)
     struct sem *s = lsrt_sync_of(sem, &sem_ops, "ls_sem_release");
     if (!s)
         return -1;
-    if (s->bound && s->value == s->bound)
+    if (s->value == s->bound)
         return lsrt_misuse(EOVERFLOW, "ls_sem_release: semaphore '%s' has all its %zu permits already", s->object.name,
                            s->bound);
     s->value++;

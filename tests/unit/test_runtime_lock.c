@@ -221,3 +221,40 @@ Test(runtime_lock, the_end_of_the_loop_is_a_cancel)
 {
     cr_assert_str_eq(told(closing_app), "s:ECANCELED t:ECANCELED ");
 }
+
+static intptr_t wait_lock(void *lock)
+{
+    return note_result(ls_lock_acquire(lock, LS_NEVER));
+}
+static intptr_t wait_rwlock(void *lock)
+{
+    return note_result(ls_rwlock_write(lock, LS_NEVER));
+}
+static intptr_t wait_sem(void *sem)
+{
+    return note_result(ls_sem_acquire(sem, LS_NEVER));
+}
+static intptr_t late_app(void *arg)
+{
+    struct ls_lock *l = ls_lock_new("l");
+    struct ls_rwlock *rw = ls_rwlock_new("rw");
+    struct ls_sem *s = ls_sem_new("s", 0, 0);
+    (void)arg;
+    want(!ls_lock_try(l) && !ls_rwlock_try_write(rw));
+    struct ls_task *t[3] = { ls_spawn(wait_lock, l, "lock"), ls_spawn(wait_rwlock, rw, "rwlock"),
+                             ls_spawn(wait_sem, s, "sem") };
+    ls_sleep(LS_MS);
+    for (int i = 0; i < 3; i++)
+        ls_cancel(t[i], NULL);
+    want(!ls_lock_release(l) && !ls_rwlock_release(rw) && !ls_sem_release(s)); /* nobody is there to have them */
+    want_error(ls_lock_free(l), EBUSY, "1 task waits");                        /* but on the way out */
+    want_error(ls_rwlock_free(rw), EBUSY, "1 task waits");
+    want_error(ls_sem_free(s), EBUSY, "1 task waits");
+    for (int i = 0; i < 3; i++)
+        ls_await(t[i], NULL, LS_NEVER);
+    return ls_lock_free(l) || ls_rwlock_free(rw) || ls_sem_free(s);
+}
+Test(runtime_lock, is_not_freed_under_one_that_was_cancelled_and_has_not_run)
+{
+    cr_assert_str_eq(told(late_app), "lock:ECANCELED rwlock:ECANCELED sem:ECANCELED ");
+}

@@ -1,5 +1,6 @@
 /* ls_sem: order, bound, deadlines, cancellation, wrong use. */
 #include <criterion/criterion.h>
+#include <limits.h>
 
 #include "tests/lib/story.h"
 
@@ -48,6 +49,10 @@ static intptr_t bound_app(void *arg)
     want(!ls_sem_free(s));
     want_error(ls_sem_acquire(s, LS_NEVER), EINVAL, "freed already");
     want_error(ls_sem_value(s), EINVAL, "freed already");
+    want(!ls_sem_new("bad", SIZE_MAX, 0) && errno == EINVAL);
+    s = ls_sem_new("most", SSIZE_MAX, 0);
+    want_error(ls_sem_release(s), EOVERFLOW, "has all");
+    want(ls_sem_value(s) == SSIZE_MAX && !ls_sem_free(s));
     return 0;
 }
 Test(runtime_sem, more_than_its_bound_is_an_error)
