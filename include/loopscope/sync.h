@@ -148,7 +148,7 @@ int ls_chan_close(struct ls_chan *chan);
 int ls_chan_free(struct ls_chan *chan);
 
 /* Select: waits until one of n cases can go on, does it, and returns its index; of several that can, chance decides
- * (the loop's seed; without one they take turns).  A deadline that has passed makes it a try (ETIMEDOUT).
+ * (by the loop's seed; without one it comes out the same each time).  A deadline that has passed makes it a try (ETIMEDOUT).
  * cases[i].error of the one returned: 0, or EPIPE: the channel is closed, the queue shut down.  A case of a NULL object
  * never goes on.  The buffers must live until it returns.
  *     int ls_select(struct ls_case cases[], size_t n, ls_ns deadline); */

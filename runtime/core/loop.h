@@ -120,7 +120,7 @@ struct loop {
     ls_ns polled;        /* when it was entered, while something records */
     ls_ns late;          /* of the timer that is waking a task: how long it had been due when the loop polled at last */
     uint64_t seed;
-    uint32_t select_turn; /* without a seed: which case select tries first; select.c */
+    uint32_t selects; /* calls so far: without a seed, the chance of ls_select; select.c */
     struct timer_heap timers;
     struct stack_pool stacks;
 

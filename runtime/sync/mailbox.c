@@ -5,12 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALIGN    _Alignof(max_align_t)
+#define ITEM_MAX (SIZE_MAX / 4)
+
 void lsrt_mailbox_init(struct mailbox *m, enum order order, size_t item_size, size_t max)
 {
     m->order = order;
     m->item_size = item_size;
     m->max = max;
-    m->stride = order == PRIORITY ? (item_size + 7) / 8 * 8 + sizeof(uint64_t) : item_size;
+    m->stride = item_size;
+    if (order == PRIORITY && item_size <= ITEM_MAX) /* items of any type are aligned, and their numbers */
+        m->stride = (item_size + sizeof(uint64_t) + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 void lsrt_mailbox_destroy(struct loop *l, struct object *o)
@@ -35,7 +40,7 @@ int lsrt_mailbox_reserve(struct mailbox *m, size_t n)
     if (n <= m->room)
         return 0;
     size_t room = m->room ? m->room : 8;
-    if (n > SIZE_MAX / 4)
+    if (n > SIZE_MAX / 4 || m->item_size > ITEM_MAX)
         return ENOMEM;
     while (room < n)
         room *= 2;

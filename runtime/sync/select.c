@@ -58,10 +58,14 @@ static struct waitq *queue_of(const struct ls_case *c, struct object *o)
     }
 }
 
-/* Which case is tried first. */
+/* Which case is tried first.  Without a seed it is chance that comes out the same each time; taking turns would not do:
+ * where two selects alternate, each would have the same turns for ever. */
 static size_t first_of(struct loop *l, size_t n)
 {
-    return n ? (l->seed ? lsrt_random(l) : l->select_turn++) % n : 0;
+    uint32_t x = ++l->selects * 0x9e3779b9u; /* the counter, mixed (the finalizer of MurmurHash3) */
+    x = (x ^ x >> 16) * 0x85ebca6bu;
+    x = (x ^ x >> 13) * 0xc2b2ae35u;
+    return n ? (l->seed ? lsrt_random(l) : x ^ x >> 16) % n : 0;
 }
 
 static const struct object_ops select_ops = { .kind = LS_OBJECT_SELECT, .noun = "select" };

@@ -167,6 +167,15 @@ static intptr_t try_app(void *arg)
         counts[k]++;
     }
     want(counts[0] > 60 && counts[1] > 60 && counts[2] > 60);
+    memset(counts, 0, sizeof counts);
+    for (int i = 0; i < 300; i++) { /* also when another select comes between each two of its turns */
+        struct ls_case pair[] = { ls_case_recv(c, &v), ls_case_event(e) };
+        want(ls_select(pair, 2, LS_NEVER) >= 0);
+        int k = ls_select(pair, 2, LS_NEVER);
+        want(k >= 0 && k < 2);
+        counts[k]++;
+    }
+    want(counts[0] > 60 && counts[1] > 60);
     struct ls_case wrong[] = { { .kind = (enum ls_case_kind)77 } };
     want_error(ls_select(wrong, 1, LS_NEVER), EINVAL, "no kind");
     wrong[0] = ls_case_recv((struct ls_chan *)q, &v);
@@ -198,4 +207,24 @@ static intptr_t many_app(void *arg)
 Test(runtime_select, over_many)
 {
     cr_assert_str_eq(told(many_app), "s ");
+}
+
+static intptr_t both_app(void *arg)
+{
+    int in = 0, other = 0, out = 5;
+    (void)arg;
+    c = ls_chan_new("c", sizeof(int), 0);
+    struct ls_case cases[] = { ls_case_send(c, &out), ls_case_recv(c, &in), ls_case_recv(c, &other) };
+    want_error(ls_select(cases, 3, SOON), ETIMEDOUT, NULL); /* it does not serve itself */
+    struct ls_task *t = ls_spawn(sender, (void *)6, "s");
+    int k = ls_select(cases, 3, LS_NEVER);
+    want((k == 1 && in == 6 && !other) || (k == 2 && other == 6 && !in));
+    want(!ls_await(t, NULL, LS_NEVER));
+    t = ls_spawn(receiver, NULL, "r");
+    want(ls_select(cases, 3, LS_NEVER) == 0);
+    return ls_await(t, NULL, LS_NEVER) || ls_chan_free(c);
+}
+Test(runtime_select, sends_and_receives_on_one_channel)
+{
+    cr_assert_str_eq(told(both_app), "s r 1=5 ");
 }

@@ -107,6 +107,38 @@ Test(runtime_queue, fifo_lifo_and_priority)
     cr_assert_str_eq(told(orders_app), "abcdef fedcba bdfcae ");
 }
 
+struct wide {
+    _Alignas(16) long double at;
+};
+static int less_wide(const void *a, const void *b)
+{
+    const struct wide *x = a, *y = b;
+    want((uintptr_t)a % 16 == 0 && (uintptr_t)b % 16 == 0);
+    return (x->at > y->at) - (x->at < y->at);
+}
+static intptr_t sizes_app(void *arg)
+{
+    struct wide w = { 3 };
+    (void)arg;
+    q = ls_queue_new_priority("wide", sizeof w, 0, less_wide);
+    for (; w.at > 0; w.at--)
+        want(!ls_queue_put(q, &w, LS_NEVER));
+    for (int i = 1; i <= 3; i++)
+        want(!ls_queue_get(q, &w, LS_NEVER) && w.at == i);
+    want(!ls_queue_free(q));
+    for (size_t size = SIZE_MAX; size > SIZE_MAX - 20; size--) { /* no wrap to something small */
+        q = ls_queue_new_priority("huge", size, 0, less_wide);
+        want_error(ls_queue_put(q, &w, LS_NEVER), ENOMEM, NULL);
+        want(!ls_queue_free(q) && !ls_chan_new("huge", size, 2) && errno == ENOMEM);
+    }
+    want(!ls_chan_new("huge", 2, SIZE_MAX / 2 + 1) && errno == ENOMEM);
+    return 0;
+}
+Test(runtime_queue, items_of_any_type_and_size)
+{
+    cr_assert_str_eq(told(sizes_app), "");
+}
+
 static int less(const void *a, const void *b)
 {
     return *(const int *)a / 1000 - *(const int *)b / 1000;
