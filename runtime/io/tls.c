@@ -127,11 +127,11 @@ static int wire_create(BIO *b)
 
 /* The layer. */
 
-/* What a failed SSL call means: 0 for the peer's goodbye, EAGAIN when the wire must give more first, or errno. */
-static int failure(struct stream *s, int result)
+/* What a failed SSL call means: 0 for the peer's goodbye, EAGAIN when the wire must give more first, or errno.  `kind`
+ * is SSL_get_error's, and OpenSSL's error queue is as the call left it. */
+static int meaning(struct stream *s, int kind)
 {
     struct session *t = s->tls;
-    int kind = SSL_get_error(t->ssl, result);
     if (kind == SSL_ERROR_WANT_READ)
         return EAGAIN;
     if (kind == SSL_ERROR_ZERO_RETURN)
@@ -143,7 +143,7 @@ static int failure(struct stream *s, int result)
         return s->read_error;
     if (s->write_error && !t->wire_ended) /* at the end OpenSSL tries to say so, in vain */
         return s->write_error;
-    long verified = SSL_get_verify_result(t->ssl);
+    long verified = t->ready || t->context->insecure ? X509_V_OK : SSL_get_verify_result(t->ssl);
     int error = t->wire_ended && t->ready ? ECONNABORTED : EPROTO;
     lsrt_misuse(error, "stream '%s': TLS: %s", s->object.name,
                 t->wire_ended           ? "the peer ended the connection without saying goodbye"
@@ -153,17 +153,30 @@ static int failure(struct stream *s, int result)
     return error;
 }
 
+/* The same, and the queue is empty again: the program may use OpenSSL, too. */
+static int failure(struct stream *s, int result)
+{
+    int error = meaning(s, SSL_get_error(((struct session *)s->tls)->ssl, result));
+    ERR_clear_error();
+    return error;
+}
+
 /* Until the wire has more; 0 or errno. */
 static int wait_wire(struct loop *l, struct stream *s, struct ls_site *site, ls_ns deadline)
 {
     lsrt_stream_tell(s);
     struct fd_state *f = lsrt_fd(l, s->fd);
+    if (f && f->reader) /* by ls_wait_fd on the stream's fd */
+        return EBUSY;
     return f ? lsrt_fd_park(l, s->fd, POLLIN, f->readable, site, deadline) : errno;
 }
 
 static ssize_t layer_fill(struct loop *l, struct stream *s, struct ls_site *site, ls_ns deadline)
 {
     struct session *t = s->tls;
+    int error = lsrt_give_way(l, site);
+    if (error)
+        return lsrt_result(error);
     for (;;) {
         if (!buffer_reserve(&s->in, 1))
             return lsrt_result(ENOMEM);
@@ -174,7 +187,7 @@ static ssize_t layer_fill(struct loop *l, struct stream *s, struct ls_site *site
             s->in.to += (size_t)r;
             return r;
         }
-        int error = failure(s, r);
+        error = failure(s, r);
         if (!error) {
             s->ended = true;
             return 0;
@@ -200,8 +213,10 @@ static int layer_write(struct loop *l, struct stream *s, const void *buf, size_t
         int piece = n < INT_MAX ? (int)n : INT_MAX;
         ERR_clear_error();
         int r = SSL_write(t->ssl, at, piece);
-        if (r <= 0)
-            return failure(s, r);
+        if (r <= 0) {
+            int error = failure(s, r);
+            return s->write_error ? s->write_error : error ? error : EPIPE; /* 0: it is the peer that said goodbye */
+        }
         at += r;
         n -= (size_t)r;
     }
@@ -215,6 +230,7 @@ static void layer_goodbye(struct loop *l, struct stream *s)
     ERR_clear_error();
     if (t->ready && !t->failed)
         SSL_shutdown(t->ssl);
+    ERR_clear_error();
 }
 
 static void layer_free(struct stream *s)
@@ -280,9 +296,17 @@ static int bad_file(const char *what, const char *path)
     return error;
 }
 
+/* OpenSSL's own asks on the terminal, and stops the loop for it. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
 static int set_files(struct context *c, const struct ls_tls_opts *o)
 {
     const char *key = o->key ? o->key : o->certificate;
+    SSL_CTX_set_default_passwd_cb(c->ssl, no_password);
     if (c->server && !o->certificate)
         return lsrt_misuse(EINVAL, "ls_tls_new: a server needs a certificate"), EINVAL;
     if (o->certificate && SSL_CTX_use_certificate_chain_file(c->ssl, o->certificate) != 1)
@@ -310,7 +334,7 @@ static struct context *context_new(const struct ls_tls_opts *o)
     c->server = o->server != 0;
     c->insecure = o->insecure != 0;
     c->ssl = SSL_CTX_new(c->server ? TLS_server_method() : TLS_client_method());
-    c->wire = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "loopscope stream");
+    c->wire = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "loopscope stream"); /* no index: there are only 127 in a process */
     int error = c->ssl && c->wire ? 0 : ENOMEM;
     if (!error) {
         BIO_meth_set_read(c->wire, wire_read);
@@ -320,6 +344,7 @@ static struct context *context_new(const struct ls_tls_opts *o)
         SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
         SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION);
         SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS); /* an idle connection keeps no 34 KiB */
+        SSL_CTX_set_session_id_context(c->ssl, (const unsigned char *)"loopscope", 9); /* to resume with certificates */
         error = set_files(c, o);
     }
     if (!error && o->alpn)
@@ -340,6 +365,7 @@ struct ls_tls *ls_tls_new(const struct ls_tls_opts *opts)
         return NULL;
     ERR_clear_error();
     struct context *c = context_new(opts ? opts : &defaults);
+    ERR_clear_error();
     struct ls_tls_object *t = c ? lsrt_object_new(l, &tls_ops, &site, c->server ? "TLS server" : "TLS client") : NULL;
     if (!t) {
         int error = errno;
@@ -377,6 +403,7 @@ static bool expect(struct session *t, const char *host)
         return true;
     if (is_address(host))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), host) == 1;
+    SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS); /* "*.example.org", but not "w*.example.org" */
     return SSL_set_tlsext_host_name(t->ssl, host) == 1 && SSL_set1_host(t->ssl, host) == 1;
 }
 
@@ -389,11 +416,13 @@ static int put_on(struct stream *s, struct context *c, const char *host)
     t->context = c;
     t->ssl = SSL_new(c->ssl);
     BIO *wire = t->ssl ? BIO_new(c->wire) : NULL;
-    if (!wire || !expect(t, host)) {
+    bool expected = wire && expect(t, host);
+    if (!expected) {
         BIO_free(wire);
         SSL_free(t->ssl);
         free(t);
-        return ENOMEM;
+        ERR_clear_error();
+        return wire ? lsrt_misuse(EINVAL, "ls_stream_tls: '%.40s' is no name of a host", host), EINVAL : ENOMEM;
     }
     BIO_set_data(wire, s);
     SSL_set_bio(t->ssl, wire, wire);
@@ -434,6 +463,7 @@ static int shake_hands(struct loop *l, struct stream *s, struct ls_site *site, l
         t->alpn[n] = 0;
     }
     t->ready = true;
+    ERR_clear_error();
     return 0;
 }
 
@@ -445,6 +475,8 @@ int ls_stream_tls_at(struct ls_site *site, struct ls_stream *handle, struct ls_t
     struct ls_tls_object *o = s ? lsrt_object_of(l, tls, &tls_ops, "ls_stream_tls") : NULL;
     if (!o)
         return -1;
+    if (s->filing)
+        return lsrt_misuse(EBUSY, "ls_stream_tls: somebody sends a file over stream '%s'", s->object.name);
     if (!o->context->server && !o->context->insecure && !host)
         return lsrt_misuse(EINVAL, "ls_stream_tls: a client must say whose certificate it expects (host)");
     if (s->layer || s->eof)

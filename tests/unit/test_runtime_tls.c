@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,6 +285,75 @@ static intptr_t misused(void *arg)
     return ls_stream_close(s[0], 0) | ls_stream_close(s[1], 0);
 }
 TEST(misuse_is_an_error, misused)
+
+/* The peer said goodbye and hung up: what is written then goes nowhere, and each call says so. */
+static intptr_t into_the_void(void *arg)
+{
+    (void)arg;
+    struct ls_stream *s[2];
+    intptr_t out[2];
+    char c;
+    CHECK(!pair(s) && !shaken(s, server_tls(), client_tls(), "localhost", out) && !out[0] && !out[1]);
+    CHECK(!ls_stream_close(s[0], SOON) && ls_stream_read(s[1], &c, 1, SOON) == 0);
+    CHECK(ls_stream_write(s[1], "x", 1) == -1 && errno == EPIPE && ERR_peek_error() == 0);
+    CHECK(ls_stream_write(s[1], "x", 1) == -1 && errno == EPIPE);
+    return ls_stream_close(s[1], SOON) == -1 && errno == EPIPE ? 0 : __LINE__;
+}
+TEST(a_write_after_the_end_is_an_error, into_the_void)
+
+static intptr_t counts(void *arg)
+{
+    int *turns = arg;
+    do
+        ++*turns;
+    while (!ls_yield());
+    return -1;
+}
+static intptr_t busy(void *arg)
+{
+    (void)arg;
+    struct ls_stream *s[2];
+    intptr_t out[2];
+    char c;
+    int turns = 0;
+    CHECK(!pair(s) && !shaken(s, server_tls(), client_tls(), "localhost", out) && !out[0] && !out[1]);
+    for (int i = 0; i < 200; i++) /* the peer is never behind */
+        CHECK(!ls_stream_write(s[0], "x", 1));
+    struct ls_task *t = ls_spawn(counts, &turns, NULL);
+    CHECK(ls_stream_read(s[1], &c, 1, SOON) == 1);
+    turns = 0;
+    for (int i = 1; i < 200; i++)
+        CHECK(ls_stream_read(s[1], &c, 1, SOON) == 1);
+    CHECK(turns > 0);
+    ls_cancel(t, NULL);
+    CHECK(!ls_stream_close(s[0], SOON));
+    return ls_stream_close(s[1], SOON);
+}
+TEST(a_reader_of_much_gives_way, busy)
+
+static intptr_t hosts(void *arg)
+{
+    (void)arg;
+    struct ls_stream *s[2];
+    intptr_t out[2];
+    char long_name[300] = "", command[300], locked[80];
+    memset(long_name, 'a', sizeof long_name - 1);
+    struct ls_tls *st = server_tls(), *ct = NULL;
+    CHECK(!pair(s) && ls_stream_tls(s[0], client_tls(), "", 0) == -1 && errno == EINVAL);
+    CHECK(ls_stream_tls(s[0], client_tls(), long_name, 0) == -1 && errno == EINVAL);
+    for (int i = 0; i < 400; i++) /* as many as one likes */
+        CHECK(!ls_tls_free(ct ? ct : client_tls()) && (ct = client_tls()));
+    CHECK(!shaken(s, st, ct, "localhost", out) && !out[0] && !out[1] && ERR_peek_error() == 0);
+    ls_stream_abort(s[0]), ls_stream_abort(s[1]);
+    /* A key with a password: nobody is asked for it. */
+    snprintf(locked, sizeof locked, "%s/locked", dir);
+    snprintf(command, sizeof command, "openssl ec -in %s -aes128 -passout pass:secret -out %s 2>/dev/null", key,
+             locked);
+    CHECK(!system(command));
+    CHECK(!ls_tls_new(&(struct ls_tls_opts){ .server = 1, .certificate = cert, .key = locked }) && errno == EINVAL);
+    return ERR_peek_error() == 0 ? 0 : __LINE__;
+}
+TEST(names_and_keys_that_are_no_good, hosts)
 
 static intptr_t files(void *arg)
 {
