@@ -23,7 +23,8 @@ extern "C" {
  *     int ls_wait_fd(int fd, int events, ls_ns deadline); */
 #define ls_wait_fd(fd, events, deadline) ls_wait_fd_at(LS_SITE(__func__), (fd), (events), (deadline))
 
-/* ls_write and ls_writev write all, and raise no SIGPIPE on sockets; stopped in the middle they return what went out.
+/* ls_write and ls_writev write all, and raise no SIGPIPE on sockets (on pipes they do, as write(2)); stopped in the
+ * middle they return what went out.
  *     ssize_t ls_read(int fd, void *buf, size_t n, ls_ns deadline);
  *     ssize_t ls_write(int fd, const void *buf, size_t n, ls_ns deadline);
  *     ssize_t ls_readv(int fd, const struct iovec *iov, int count, ls_ns deadline);
@@ -55,7 +56,7 @@ extern "C" {
 #define ls_sendmsg(fd, msg, flags, deadline) ls_sendmsg_at(LS_SITE(__func__), (fd), (msg), (flags), (deadline))
 
 /* Sends up to count bytes of the file `in` to out, a socket or pipe, by sendfile(2), or by copying where the kernel
- * refuses.  From *offset, which moves along (NULL: from the file's own position, which does).  Returns how many went
+ * refuses; never with a SIGPIPE.  From *offset, which moves along (NULL: from the file's own position, which does).  Returns how many went
  * out; less than count when the file ended, or when it was stopped in the middle (then *offset says where).
  *     ssize_t ls_sendfile(int out, int in, off_t *offset, size_t count, ls_ns deadline); */
 #define ls_sendfile(out, in, offset, count, deadline) \
@@ -76,7 +77,8 @@ enum { LS_BROADCAST = 1, LS_REUSEPORT = 2 };
 int ls_datagram_bind(const char *path);    /* a Unix datagram socket; NULL: a name that the kernel chooses */
 int ls_datagram_connect(const char *path); /* and one peer; it gets a name of its own, so that the peer can answer */
 
-/* Closes fd; who waits on it gets EBADF.  After a plain close() they may wait on until its number is used here again. */
+/* Closes fd; who waits on it gets EBADF.  EBUSY: it is a stream's or a server's.  After a plain close() its waiters may
+ * wait on until its number is used here again. */
 int ls_close(int fd);
 
 /* Private part: what the macros call. */

@@ -1,7 +1,7 @@
 /* fd.c - what a loop knows of file descriptors: one edge-triggered epoll registration each, for reading and writing.
  *
  * We know of each fd whether an edge came since it last had nothing to give (`readable`, `writable`).  A call tries
- * first when it may be ready, and parks at once when it is known not to be: a stream socket that gave less than it was
+ * first when it may be ready, and parks at once when it is known not to be: a TCP socket that gave less than it was
  * asked for is empty, and asking it again would cost a fifth of an echo server's time.
  *
  * A plain close() tells us nothing, and the number may come back as another file.  So EPOLL_CTL_ADD is the question "is
@@ -49,13 +49,14 @@ struct fd_state *lsrt_fd(struct loop *l, int fd)
     return &l->fds[fd];
 }
 
+/* A read of a Unix socket stops behind bytes that an fd came with, so that a short one does not mean empty. */
 static enum fd_kind kind_of(int fd)
 {
-    int type;
+    int type, domain;
     socklen_t size = sizeof type;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size))
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size))
         return FD_OTHER;
-    return type == SOCK_STREAM ? FD_STREAM : FD_SOCKET;
+    return type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6) ? FD_STREAM : FD_SOCKET;
 }
 
 /* Makes sure that the file behind fd is registered; 0 or errno.  Who waits for the file that had this number before, and
@@ -245,6 +246,8 @@ int ls_close(int fd)
     struct loop *l = lsrt_on_loop("ls_close");
     if (!l)
         return -1;
+    if (fd >= 0 && (size_t)fd < l->fd_count && l->fds[fd].owned)
+        return lsrt_misuse(EBUSY, "ls_close: fd %d is a stream's or a server's, which closes it itself", fd);
     lsrt_fd_gone(l, fd);
     return close(fd);
 }

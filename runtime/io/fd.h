@@ -4,6 +4,7 @@
 #define LSRT_FD_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -11,7 +12,7 @@
 
 #define FD_IN (POLLIN | POLLPRI) /* the reader's events; POLLOUT is the writer's */
 
-enum fd_kind { FD_UNKNOWN, FD_STREAM, FD_SOCKET, FD_OTHER }; /* STREAM: a short read emptied it */
+enum fd_kind { FD_UNKNOWN, FD_STREAM, FD_SOCKET, FD_OTHER }; /* STREAM: of TCP, a short read emptied it */
 
 /* Sits in the writer's seat instead of a task: called by the loop, on its own stack, when fd can be written. */
 struct fd_watch {
@@ -77,11 +78,19 @@ struct io {
     struct sockaddr *addr;
     socklen_t *len;
     struct msghdr *msg;
+    bool quiet;  /* a write to a pipe raises no SIGPIPE either */
     bool failed; /* errno is the call's own, not the wait's */
 };
 ssize_t lsrt_io(struct loop *l, struct io *io); /* >= 0, or -1 and errno */
 ssize_t lsrt_try_read(struct io *io, struct fd_state *f);
 ssize_t lsrt_try_write(struct io *io, struct fd_state *f);
+/* Around a write that has no MSG_NOSIGNAL: a SIGPIPE that it raises is taken back, unless one was pending before. */
+struct quiet {
+    sigset_t before, pending;
+};
+void lsrt_quiet_begin(struct quiet *q);
+void lsrt_quiet_end(const struct quiet *q, ssize_t result); /* keeps errno, which goes with the result */
+ssize_t lsrt_write_quietly(int fd, const void *buf, size_t n);
 /* True, and EAGAIN, when a call would stop the thread: the fd is in blocking mode and not ready. */
 bool lsrt_would_block(int fd, short events, bool *ret_blocking);
 

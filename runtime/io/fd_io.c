@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -81,6 +83,39 @@ ssize_t lsrt_try_read(struct io *io, struct fd_state *f)
     return lsrt_would_block(io->fd, POLLIN, &blocking) ? -1 : read(io->fd, io->buf, io->n);
 }
 
+static const sigset_t *only_sigpipe(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+    return set;
+}
+
+void lsrt_quiet_begin(struct quiet *q)
+{
+    sigset_t pipe;
+    sigpending(&q->pending);
+    pthread_sigmask(SIG_BLOCK, only_sigpipe(&pipe), &q->before);
+}
+
+void lsrt_quiet_end(const struct quiet *q, ssize_t result)
+{
+    int error = errno;
+    sigset_t pipe;
+    if (result < 0 && error == EPIPE && !sigismember(&q->pending, SIGPIPE))
+        sigtimedwait(only_sigpipe(&pipe), NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &q->before, NULL);
+    errno = error;
+}
+
+ssize_t lsrt_write_quietly(int fd, const void *buf, size_t n)
+{
+    struct quiet q;
+    lsrt_quiet_begin(&q);
+    ssize_t r = write(fd, buf, n);
+    lsrt_quiet_end(&q, r);
+    return r;
+}
+
 /* How much a blocking fd that is ready takes without stopping us: a pipe PIPE_BUF, a file all. */
 static size_t without_stopping(int fd, size_t n)
 {
@@ -99,7 +134,8 @@ ssize_t lsrt_try_write(struct io *io, struct fd_state *f)
     bool blocking;
     if (lsrt_would_block(io->fd, POLLOUT, &blocking))
         return -1;
-    return write(io->fd, io->buf, blocking ? without_stopping(io->fd, io->n) : io->n);
+    size_t n = blocking ? without_stopping(io->fd, io->n) : io->n;
+    return io->quiet ? lsrt_write_quietly(io->fd, io->buf, n) : write(io->fd, io->buf, n);
 }
 
 static ssize_t try_readv(struct io *io, struct fd_state *f)
@@ -147,12 +183,12 @@ static ssize_t try_accept(struct io *io, struct fd_state *f)
 {
     (void)f;
     bool blocking;
-    if (lsrt_would_block(io->fd, POLLIN, &blocking))
-        return -1;
     int new;
-    do
+    do {
+        if (lsrt_would_block(io->fd, POLLIN, &blocking))
+            return -1;
         new = accept4(io->fd, io->addr, io->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (new < 0 && errno == ECONNABORTED); /* that one has hung up already: the next */
+    } while (new < 0 && errno == ECONNABORTED); /* that one has hung up already: the next */
     return new;
 }
 
@@ -319,6 +355,7 @@ int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, 
     if (seat_taken(f, POLLIN | POLLOUT))
         return lsrt_result(EBUSY);
     lsrt_fd_gone(l, fd); /* a socket that connects is new */
+    uint32_t era = f->era;
     int flags = fcntl(fd, F_GETFL), error;
     if (flags < 0)
         return -1;
@@ -335,6 +372,8 @@ int ls_connect_fd_at(struct ls_site *site, int fd, const struct sockaddr *addr, 
         error = lsrt_park(l, LS_WHY_FD, on_fd(fd), site, soon < deadline ? soon : deadline);
         if (error != ETIMEDOUT || soon >= deadline)
             return lsrt_result(error);
+        if (l->fds[fd].era != era) /* closed meanwhile: the number may be another file's */
+            return lsrt_result(EBADF);
     }
     if (error != EINPROGRESS && error != EINTR)
         return lsrt_result(error);

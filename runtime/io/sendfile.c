@@ -26,7 +26,11 @@ static ssize_t try_sendfile(struct io *io, struct fd_state *f)
     (void)f;
     struct sending *s = (struct sending *)io;
     off_t at = s->at; /* moved by the kernel only when something went out */
-    return sendfile(io->fd, s->in, &at, io->n);
+    struct quiet q;
+    lsrt_quiet_begin(&q); /* sendfile(2) knows no MSG_NOSIGNAL */
+    ssize_t r = sendfile(io->fd, s->in, &at, io->n);
+    lsrt_quiet_end(&q, r);
+    return r;
 }
 
 static bool kernel_refuses(int error)
@@ -59,7 +63,8 @@ static ssize_t send_piece(struct loop *l, struct sending *s, size_t n)
 ssize_t ls_sendfile_at(struct ls_site *site, int out, int in, off_t *offset, size_t count, ls_ns deadline)
 {
     struct loop *l = lsrt_inside("ls_sendfile");
-    struct sending s = { .io = { .site = site, .deadline = deadline, .fd = out, .events = POLLOUT }, .in = in };
+    struct sending s = { .io = { .site = site, .deadline = deadline, .fd = out, .events = POLLOUT, .quiet = true },
+                         .in = in };
     int flags = l ? fcntl(out, F_GETFL) : -1;
     s.at = offset ? *offset : l ? lseek(in, 0, SEEK_CUR) : -1;
     if (!l || flags < 0 || s.at < 0)

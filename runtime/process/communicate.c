@@ -4,32 +4,14 @@
  * What wakes it is an epoll of the pipes, which the loop's own watches for the process: so the trace shows one wait,
  * for the child, and no helper tasks. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "process.h"
+#include "runtime/io/fd.h"
 
 #define PIECE 65536 /* a pipe's capacity as a rule */
-
-/* A write that raises no SIGPIPE: one that comes is taken back, unless one was pending before. */
-static ssize_t write_quietly(int fd, const void *buf, size_t n)
-{
-    sigset_t pipe, before, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    ssize_t r = write(fd, buf, n);
-    int error = errno;
-    if (r < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe, NULL, &(struct timespec){ 0 });
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return r;
-}
 
 /* The pipes: 1: something went through, 0: nothing can now, -1: errno. */
 static int feed(struct loop *l, struct process *p, const char *input, size_t n)
@@ -37,7 +19,7 @@ static int feed(struct loop *l, struct process *p, const char *input, size_t n)
     if (p->fd[0] < 0)
         return 0;
     size_t left = n > p->sent ? n - p->sent : 0;
-    ssize_t r = left ? write_quietly(p->fd[0], input + p->sent, left < PIECE ? left : PIECE) : 0;
+    ssize_t r = left ? lsrt_write_quietly(p->fd[0], input + p->sent, left < PIECE ? left : PIECE) : 0;
     if (r < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (r < 0 && errno != EPIPE)

@@ -205,18 +205,28 @@ static intptr_t greedy(void *arg)
 }
 TEST(one_that_never_waits_gives_way, greedy)
 
+/* Two ends of a TCP connection, which the runtime has not seen yet. */
+static int tcp_pair(int p[2])
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    p[0] = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(s, (struct sockaddr *)&a, len) || listen(s, 1) || getsockname(s, (struct sockaddr *)&a, &len) ||
+        connect(p[0], (struct sockaddr *)&a, len) || (p[1] = accept(s, NULL, NULL)) < 0)
+        return -1;
+    return close(s);
+}
+
 static intptr_t urgent(void *arg)
 {
     (void)arg;
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof a;
-    int s = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(!bind(s, (struct sockaddr *)&a, len) && !listen(s, 1) && !getsockname(s, (struct sockaddr *)&a, &len));
-    CHECK(!ls_connect_fd(c, (struct sockaddr *)&a, len, ls_after(LS_SEC)));
-    int d = ls_accept(s, NULL, NULL, ls_after(LS_SEC));
-    CHECK(d >= 0 && ls_wait_fd(d, POLLPRI, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT);
+    int p[2];
+    CHECK(!tcp_pair(p));
+    int c = p[0], d = p[1];
+    CHECK(ls_wait_fd(d, POLLPRI, ls_after(LS_MS)) == -1 && errno == ETIMEDOUT);
     CHECK(send(c, "!", 1, MSG_OOB) == 1 && ls_wait_fd(d, POLLPRI, ls_after(LS_SEC)) == POLLPRI);
-    return ls_close(s) | ls_close(c) | ls_close(d);
+    return ls_close(c) | ls_close(d);
 }
 TEST(urgent_data, urgent)
 
@@ -259,7 +269,7 @@ static intptr_t reuse(void *arg)
     for (int round = 0; round < 6; round++) {
         int p[2];
         if (round % 2)
-            CHECK(!socketpair(AF_UNIX, SOCK_STREAM | (round == 3 ? SOCK_NONBLOCK : 0), 0, p));
+            CHECK(!tcp_pair(p) && !fcntl(p[0], F_SETFL, round == 3 ? O_NONBLOCK : 0));
         else
             CHECK(!pipe2(p, round == 2 ? O_NONBLOCK : 0));
         struct end e = { .fd = p[0] };
@@ -281,7 +291,7 @@ static intptr_t closed_behind(void *arg)
     (void)arg;
     int p[2];
     char c[8];
-    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    CHECK(!tcp_pair(p));
     struct end e = { .fd = p[0] };
     struct ls_task *t = ls_spawn(reader, &e, NULL);
     ls_yield();
@@ -440,3 +450,70 @@ static intptr_t many_threads(void *arg)
     return 0;
 }
 TEST(many_jobs_and_some_cancelled, many_threads)
+
+/* A read of a Unix socket stops behind bytes that an fd came with: a short one does not mean that there is no more. */
+static int send_with_fd(int to, int fd)
+{
+    struct iovec iov = { "a", 1 };
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = { 0 };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    return sendmsg(to, &msg, 0) == 1 ? 0 : -1;
+}
+static intptr_t passed_fds(void *arg)
+{
+    (void)arg;
+    int p[2];
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    struct end e = { .fd = p[0] };
+    struct ls_task *t = ls_spawn(reader, &e, NULL);
+    ls_sleep(LS_MS); /* it is registered */
+    CHECK(!send_with_fd(p[1], 0) && send(p[1], "b", 1, 0) == 1);
+    CHECK(!ls_await(t, NULL, ls_after(LS_SEC)) && e.n == 1 && e.got[0] == 'a');
+    CHECK(ls_read(p[0], e.got, sizeof e.got, ls_after(LS_SEC)) == 1 && e.got[0] == 'b');
+    return ls_close(p[0]) | ls_close(p[1]);
+}
+TEST(a_short_read_of_a_unix_socket_is_not_the_last, passed_fds)
+
+static intptr_t connects(void *arg)
+{
+    struct end *e = arg;
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    memcpy(a.sun_path, e->got, sizeof e->got);
+    e->n = ls_connect_fd(e->fd, (struct sockaddr *)&a, sizeof(sa_family_t) + 1 + strlen(e->got + 1), ls_after(LS_SEC));
+    e->error = errno;
+    return 0;
+}
+/* It waits for room in a backlog; meanwhile its fd becomes another socket. */
+static intptr_t replaced(void *arg)
+{
+    (void)arg;
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    struct end e[4] = { { 0 } };
+    struct ls_task *t[4];
+    snprintf(a.sun_path + 1, sizeof e->got - 1, "rt_fd_%d", (int)getpid());
+    int listens = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(!bind(listens, (struct sockaddr *)&a, (socklen_t)(sizeof(sa_family_t) + 1 + strlen(a.sun_path + 1))));
+    CHECK(!listen(listens, 0));
+    for (int i = 0; i < 4; i++) {
+        memcpy(e[i].got, a.sun_path, sizeof e->got);
+        e[i].fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        t[i] = ls_spawn(connects, &e[i], NULL);
+    }
+    ls_sleep(3 * LS_MS);
+    CHECK(!ls_close(e[3].fd) && socket(AF_UNIX, SOCK_STREAM, 0) == e[3].fd);
+    CHECK(!ls_await(t[3], NULL, ls_after(500 * LS_MS)) && e[3].n == -1 && e[3].error == EBADF);
+    for (int i = 0; i < 3; i++) {
+        int fd = ls_accept(listens, NULL, NULL, ls_after(LS_SEC));
+        CHECK(fd >= 0 && !ls_close(fd) && !ls_await(t[i], NULL, ls_after(LS_SEC)) && !e[i].n);
+    }
+    return 0;
+}
+TEST(a_connect_whose_fd_is_replaced, replaced)
