@@ -47,6 +47,7 @@ struct ls_tls;
     ls_connect_at(LS_SITE(__func__), (local_host), (local_port), (host), (port), (deadline))
 #define ls_connect_unix(path, deadline) ls_connect_unix_at(LS_SITE(__func__), (path), (deadline))
 /* A stream over a connected socket, a pipe or a terminal, which is the stream's from now on.  name NULL: its peer's.
+ * NULL and errno: EBADF; EBUSY: it is a stream's already; ENOMEM: then it was closed.
  *     struct ls_stream *ls_stream_from_fd(int fd, const char *name); */
 #define ls_stream_from_fd(fd, name) ls_stream_from_fd_at(LS_SITE(__func__), (fd), (name))
 
@@ -71,7 +72,7 @@ int ls_stream_at_eof(struct ls_stream *s);      /* 1: the end came, and all befo
 size_t ls_stream_buffered(struct ls_stream *s); /* bytes that came and were not read */
 
 /* Writes all n bytes; never waits.  0; -1: nothing was taken: ENOMEM, EPIPE (after ls_stream_write_eof), or what is
- * wrong with the connection (EPIPE, ECONNRESET; it may be told by a later call).  writef is printf's. */
+ * wrong with the connection (EPIPE, ECONNRESET; it may be told by a later call), without a SIGPIPE.  writef is printf's. */
 int ls_stream_write(struct ls_stream *s, const void *buf, size_t n);
 int ls_stream_writev(struct ls_stream *s, const struct iovec *iov, int count);
 int ls_stream_writef(struct ls_stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -81,7 +82,8 @@ int ls_stream_writef(struct ls_stream *s, const char *format, ...) __attribute__
  *     int ls_stream_flush(struct ls_stream *s, ls_ns deadline); */
 #define ls_stream_drain(s, deadline) ls_stream_drain_at(LS_SITE(__func__), (s), (deadline))
 #define ls_stream_flush(s, deadline) ls_stream_flush_at(LS_SITE(__func__), (s), (deadline))
-/* Sends up to count bytes of the file `in` behind what was written before, as ls_sendfile (TLS: by copying).
+/* Sends up to count bytes of the file `in` behind what was written before, as ls_sendfile (TLS: by copying).  Writing to
+ * the stream meanwhile is EBUSY.
  *     ssize_t ls_stream_sendfile(struct ls_stream *s, int in, off_t *offset, size_t count, ls_ns deadline); */
 #define ls_stream_sendfile(s, in, offset, count, deadline) \
     ls_stream_sendfile_at(LS_SITE(__func__), (s), (in), (offset), (count), (deadline))

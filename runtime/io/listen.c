@@ -15,6 +15,10 @@ static const struct ls_serve_opts no_opts;
 static struct server *server_new(struct loop *l, struct ls_site *site, const char *name, ls_client_fn *fn, void *arg,
                                  const struct ls_serve_opts *opts, size_t room)
 {
+    if (opts->low > (opts->high ? opts->high : LSRT_STREAM_HIGH)) {
+        lsrt_misuse(EINVAL, "ls_serve: the low mark of its streams (%zu) is above the high one", opts->low);
+        return NULL;
+    }
     struct server *v = lsrt_object_new(l, &lsrt_server_ops, site, opts->name ? opts->name : name);
     if (!v)
         return NULL;

@@ -71,7 +71,7 @@ static void client_over(struct ls_task *task, void *arg)
                            strerror(ls_error(task)));
     }
     ls_detach(task);
-    if (!c->stream->closed)
+    if (!c->stream->closed && !c->stream->closing) /* else somebody is at it */
         lsrt_stream_gone(l, c->stream);
     lsrt_stream_leave(l, c->stream);
     *c->link = c->next;
@@ -123,12 +123,9 @@ static int client_new(struct loop *l, struct server *v, int fd, const struct soc
         free(c);
         return error;
     }
-    if (v->limit)
-        s->limit = v->limit;
-    if (v->high) {
-        s->high = v->high;
-        s->low = v->low;
-    }
+    s->limit = v->limit ? v->limit : s->limit;
+    s->high = v->high ? v->high : s->high;
+    s->low = v->low ? v->low : s->low < s->high ? s->low : s->high;
     s->users++;
     c->task = task;
     c->next = v->clients;
@@ -171,6 +168,11 @@ static intptr_t listener_main(void *arg)
     struct loop *l = lsrt_loop();
     int error = 0;
     while (n->fd >= 0) {
+        if (v->clients_max && ls_wait_fd_at(n->site, n->fd, POLLIN, LS_NEVER) < 0) {
+            error = errno;
+            break;
+        }
+        /* Only now: another listener may have filled the last place while this one waited. */
         if (v->clients_max && v->stats.clients >= v->clients_max) {
             struct wait w = { 0 };
             if ((error = waitq_park(l, &v->room, &w, LS_WHY_SEM, &v->object, n->site, LS_NEVER)))
@@ -181,7 +183,9 @@ static intptr_t listener_main(void *arg)
         socklen_t len = sizeof a;
         if (ls_probe_on() && !v->object.probe_id)
             v->object.probe_id = ls_probe_object_new(LS_OBJECT_SERVER, v->object.name, v->object.site, n->fd);
-        int fd = ls_accept_at(n->site, n->fd, (struct sockaddr *)&a, &len, LS_NEVER);
+        int fd = ls_accept_at(n->site, n->fd, (struct sockaddr *)&a, &len, v->clients_max ? 0 : LS_NEVER);
+        if (fd < 0 && errno == ETIMEDOUT) /* that one has hung up already */
+            continue;
         error = fd < 0 ? errno : client_new(l, v, fd, (struct sockaddr *)&a, len);
         if (!error)
             continue;

@@ -10,7 +10,6 @@
 #include "address.h"
 
 #define LIMIT (64 << 10)
-#define HIGH  (64 << 10)
 #define LOW   (16 << 10)
 
 /* By the end of its loop, or by lsrt_stream_gone. */
@@ -65,7 +64,7 @@ struct stream *lsrt_stream_new(struct loop *l, struct ls_site *site, int fd, con
     }
     s->fd = fd;
     s->limit = LIMIT;
-    s->high = HIGH;
+    s->high = LSRT_STREAM_HIGH;
     s->low = LOW;
     s->watch.writable = lsrt_stream_watch_fired;
     int on = 1; /* small writes go out at once; fails on what is not TCP */
@@ -76,8 +75,13 @@ struct stream *lsrt_stream_new(struct loop *l, struct ls_site *site, int fd, con
 struct ls_stream *ls_stream_from_fd_at(struct ls_site *site, int fd, const char *name)
 {
     struct loop *l = lsrt_on_loop("ls_stream_from_fd");
-    if (!l || !lsrt_fd(l, fd))
+    struct fd_state *f = l ? lsrt_fd(l, fd) : NULL;
+    if (!f)
         return NULL;
+    if (f->owned) {
+        lsrt_misuse(EBUSY, "ls_stream_from_fd: fd %d is a stream's or a server's already", fd);
+        return NULL;
+    }
     struct stream *s = lsrt_stream_new(l, site, fd, name);
     return s ? lsrt_object_handle(l, s) : NULL;
 }

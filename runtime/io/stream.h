@@ -17,6 +17,8 @@
 #include "runtime/core/object.h"
 #include "runtime/core/waitq.h"
 
+#define LSRT_STREAM_HIGH ((size_t)64 << 10) /* bytes unsent that make a drain wait, where nobody says otherwise */
+
 struct stream;
 
 /* What lies between the program's bytes and the wire's. */
@@ -43,6 +45,7 @@ struct stream {
     int write_error;
     bool ended;   /* the end came; what is in `in` is still to be read */
     bool eof;     /* nothing more will be written */
+    bool filing;  /* ls_stream_sendfile is at work: nobody else writes */
     bool closing; /* ls_stream_close is at work */
     bool closed;  /* the handle is spent */
     char *peer, *local; /* NULL: not asked for yet */
@@ -69,6 +72,5 @@ int lsrt_stream_send(struct loop *l, struct stream *s, const void *buf, size_t n
 int lsrt_stream_wait_sent(struct loop *l, struct stream *s, size_t level, struct ls_site *site, ls_ns deadline);
 void lsrt_stream_wake_drains(struct loop *l, struct stream *s, int code);
 void lsrt_stream_watch_fired(struct loop *l, struct fd_watch *w);
-void lsrt_stream_half_close(struct loop *l, struct stream *s); /* soon, when all is out */
 
 #endif

@@ -13,7 +13,7 @@ static ssize_t send_some(struct loop *l, struct stream *s, const void *buf, size
     struct fd_state *f = lsrt_fd(l, s->fd);
     if (!f)
         return -1;
-    struct io io = { .fd = s->fd, .buf = (void *)(uintptr_t)buf, .n = n };
+    struct io io = { .fd = s->fd, .buf = (void *)(uintptr_t)buf, .n = n, .quiet = true };
     ssize_t r;
     do
         r = lsrt_try_write(&io, f);
@@ -55,6 +55,11 @@ void lsrt_stream_watch_fired(struct loop *l, struct fd_watch *w)
     struct stream *s = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
     if (!buffer_len(&s->out) || s->closed)
         return;
+    struct fd_state *f = lsrt_fd(l, s->fd);
+    if (!f || f->watch != w) { /* somebody closed the fd under the stream */
+        broken(l, s, EBADF);
+        return;
+    }
     ssize_t r = 1;
     while (buffer_len(&s->out) && (r = send_some(l, s, buffer_bytes(&s->out), buffer_len(&s->out))) > 0)
         buffer_drop(&s->out, (size_t)r); /* until it is full: there is an edge only after that */
@@ -97,6 +102,10 @@ static struct stream *writable(struct ls_stream *handle, const char *call, struc
     struct stream *s = lsrt_stream_of(handle, false, call, ret_loop);
     if (s && s->eof) {
         lsrt_misuse(EPIPE, "%s: after ls_stream_write_eof of stream '%s'", call, s->object.name);
+        return NULL;
+    }
+    if (s && s->filing) {
+        lsrt_misuse(EBUSY, "%s: somebody sends a file over stream '%s'", call, s->object.name);
         return NULL;
     }
     return s;
@@ -193,8 +202,10 @@ int ls_stream_write_eof(struct ls_stream *handle)
 {
     struct loop *l;
     struct stream *s = lsrt_stream_of(handle, false, "ls_stream_write_eof", &l);
-    if (!s || s->eof)
-        return s ? 0 : -1;
+    if (s && s->eof)
+        return 0;
+    if (!s || !writable(handle, "ls_stream_write_eof", &l))
+        return -1;
     if (s->write_error)
         return lsrt_result(s->write_error);
     if (s->layer)
@@ -224,7 +235,8 @@ static ssize_t copy_file(struct loop *l, struct stream *s, int in, off_t *at, si
             break;
         *at += n;
         done += (size_t)n;
-        error = buffer_len(&s->out) > s->high ? lsrt_stream_wait_sent(l, s, s->low, site, deadline) : 0;
+        error = buffer_len(&s->out) > s->high ? lsrt_stream_wait_sent(l, s, s->low, site, deadline)
+                                              : lsrt_give_way(l, site);
     }
     free(piece);
     return done ? (ssize_t)done : lsrt_result(error);
@@ -238,6 +250,7 @@ ssize_t ls_stream_sendfile_at(struct ls_site *site, struct ls_stream *handle, in
     if (!s || !writable(handle, "ls_stream_sendfile", &l))
         return -1;
     s->users++;
+    s->filing = true;
     int error = lsrt_stream_wait_sent(l, s, 0, site, deadline);
     ssize_t r = -1;
     if (error)
@@ -255,6 +268,7 @@ ssize_t ls_stream_sendfile_at(struct ls_site *site, struct ls_stream *handle, in
         errno = error;
     }
     error = errno;
+    s->filing = false;
     lsrt_stream_leave(l, s);
     errno = error;
     return r;

@@ -12,7 +12,7 @@ struct sem {
     struct object object;
     struct waitq waiters;
     size_t value, bound;
-    size_t handed;       /* permits whose new holders have not run yet */
+    size_t handed; /* permits whose new holders have not run yet */
 };
 
 static void sem_describe(const struct object *o, char *text, size_t size)
@@ -28,8 +28,7 @@ static const struct object_ops sem_ops = {
 struct ls_sem *ls_sem_new_at(struct ls_site *site, const char *name, size_t value, size_t bound)
 {
     if (value > (bound ? bound : SSIZE_MAX)) {
-        lsrt_misuse(EINVAL, "ls_sem_new: %zu permits, and no more than %zu allowed", value,
-                    bound ? bound : SSIZE_MAX);
+        lsrt_misuse(EINVAL, "ls_sem_new: %zu permits, and no more than %zu allowed", value, bound ? bound : SSIZE_MAX);
         return NULL;
     }
     struct sem *s = lsrt_sync_new(&sem_ops, site, name);

@@ -309,3 +309,76 @@ Test(runtime_serve, an_open_server_ends_with_its_loop, .timeout = 20)
     cr_assert_eq(ls_run(abandoned, NULL, NULL), 0);
     cr_assert_eq(ls_run(abandoned, &(int){ 1 }, NULL), 0);
 }
+
+static char huge[4 << 20];
+static intptr_t close_slowly(void *arg)
+{
+    return ls_stream_close(arg, SOON);
+}
+static intptr_t leaves_it(struct ls_stream *s, void *arg)
+{
+    (void)arg;
+    ls_stream_write(s, huge, sizeof huge);
+    ls_detach(ls_spawn(close_slowly, s, NULL));
+    return ls_yield();
+}
+static intptr_t lent(void *arg)
+{
+    (void)arg;
+    struct ls_server *v = ls_serve("127.0.0.1", 0, leaves_it, NULL, NULL);
+    struct ls_stream *s = ls_connect("127.0.0.1", ls_server_port(v), SOON);
+    static char got[sizeof huge];
+    CHECK(s && !ls_sleep(5 * LS_MS)); /* the client's function is over, the one that closes is not */
+    CHECK(ls_stream_read_exactly(s, got, sizeof got, SOON) == sizeof got && ls_stream_read(s, got, 1, SOON) == 0);
+    CHECK(!ls_stream_close(s, SOON));
+    return ls_server_close(v, SOON);
+}
+TEST(another_task_may_close_the_stream, lent)
+
+static unsigned inside, most;
+static intptr_t counted(struct ls_stream *s, void *arg)
+{
+    char c;
+    (void)arg;
+    most = ++inside > most ? inside : most;
+    ls_stream_read(s, &c, 1, SOON);
+    inside--;
+    return 0;
+}
+static intptr_t one_place(void *arg)
+{
+    (void)arg;
+    struct ls_server *v = ls_serve(NULL, 0, counted, NULL, &(struct ls_serve_opts){ .clients_max = 1 });
+    CHECK(v);
+    struct ls_stream *s[2] = { ls_connect("127.0.0.1", ls_server_port(v), SOON),
+                               ls_connect("::1", ls_server_port(v), SOON) }; /* by another listener */
+    CHECK(s[0] && !ls_sleep(5 * LS_MS) && most == 1);
+    CHECK(!ls_stream_close(s[0], SOON) && !ls_sleep(5 * LS_MS) && most == 1);
+    if (s[1]) /* there is IPv6 here */
+        CHECK(inside == 1 && !ls_stream_close(s[1], SOON));
+    return ls_server_close(v, SOON);
+}
+TEST(clients_max_is_for_all_listeners_together, one_place)
+
+static size_t low_seen;
+static intptr_t drains(struct ls_stream *s, void *arg)
+{
+    (void)arg;
+    ls_stream_write(s, huge, sizeof huge);
+    int r = ls_stream_drain(s, SOON);
+    low_seen = ls_stream_unsent(s);
+    return r;
+}
+static intptr_t defaults(void *arg)
+{
+    (void)arg;
+    struct ls_server *v = ls_serve("127.0.0.1", 0, drains, NULL, &(struct ls_serve_opts){ .low = 1 << 20 });
+    CHECK(!v && errno == EINVAL); /* above the high mark */
+    v = ls_serve("127.0.0.1", 0, drains, NULL, &(struct ls_serve_opts){ .high = 2 << 20, .low = 1 << 20 });
+    struct ls_stream *s = ls_connect("127.0.0.1", ls_server_port(v), SOON);
+    static char got[sizeof huge];
+    CHECK(s && ls_stream_read_exactly(s, got, sizeof got, SOON) == sizeof got);
+    CHECK(low_seen > 64 << 10 && !ls_stream_close(s, SOON) && !ls_server_close(v, SOON));
+    return 0;
+}
+TEST(marks_of_its_streams, defaults)

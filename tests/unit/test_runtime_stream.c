@@ -351,6 +351,72 @@ static intptr_t files(void *arg)
 }
 TEST(sendfile_behind_what_was_written, files)
 
+/* Nothing of this raises SIGPIPE, which would end the test. */
+static intptr_t hung_up(void *arg)
+{
+    (void)arg;
+    int p[2], raw, fd = open("/proc/self/exe", O_RDONLY);
+    off_t at = 0;
+    CHECK(fd >= 0 && !pipe2(p, O_NONBLOCK));
+    struct ls_stream *w = ls_stream_from_fd(p[1], NULL), *s = pair(&raw);
+    CHECK(w && s && !close(p[0]) && !close(raw));
+    CHECK(ls_stream_write(w, "x", 1) == -1 && errno == EPIPE);
+    CHECK(ls_stream_sendfile(s, fd, &at, 4096, SOON) == -1 && errno == EPIPE && at == 0);
+    CHECK(ls_stream_close(w, SOON) == -1 && errno == EPIPE && !ls_stream_abort(s));
+    return close(fd);
+}
+TEST(a_peer_that_hung_up_is_an_error_and_no_signal, hung_up)
+
+struct sending {
+    struct ls_stream *s;
+    int fd;
+    ssize_t n;
+    int error;
+};
+static intptr_t sends(void *arg)
+{
+    struct sending *x = arg;
+    x->n = ls_stream_sendfile(x->s, x->fd, NULL, 1 << 20, SOON);
+    x->error = errno;
+    return 0;
+}
+static intptr_t one_at_a_time(void *arg)
+{
+    (void)arg;
+    int raw;
+    static char got[1 << 20];
+    char name[] = "/tmp/rt_stream_XXXXXX";
+    struct sending x = { .s = pair(&raw), .fd = mkstemp(name) };
+    unlink(name);
+    CHECK(x.s && !ftruncate(x.fd, 1 << 20));
+    struct ls_task *t = ls_spawn(sends, &x, NULL);
+    CHECK(!ls_sleep(2 * LS_MS)); /* it waits for room */
+    CHECK(ls_stream_write(x.s, "x", 1) == -1 && errno == EBUSY && ls_stream_write_eof(x.s) == -1 && errno == EBUSY);
+    CHECK(ls_stream_sendfile(x.s, x.fd, NULL, 1, SOON) == -1 && errno == EBUSY);
+    CHECK(ls_read(raw, got, 1, SOON) == 1);
+    for (size_t n = 1; n < sizeof got;) {
+        ssize_t r = ls_read(raw, got + n, sizeof got - n, SOON);
+        CHECK(r > 0);
+        n += (size_t)r;
+    }
+    CHECK(!ls_await(t, NULL, SOON) && x.n == 1 << 20 && !ls_stream_write(x.s, "end", 3));
+    CHECK(ls_read(raw, got, sizeof got, SOON) == 3 && !ls_stream_close(x.s, SOON));
+    return close(raw) | close(x.fd);
+}
+TEST(nobody_writes_into_a_file_that_is_being_sent, one_at_a_time)
+
+static intptr_t owned(void *arg)
+{
+    (void)arg;
+    int raw;
+    struct ls_stream *s = pair(&raw);
+    CHECK(!ls_stream_from_fd(ls_stream_fd(s), "again") && errno == EBUSY);
+    CHECK(ls_close(ls_stream_fd(s)) == -1 && errno == EBUSY && strstr(ls_error_text(), "stream"));
+    CHECK(!ls_stream_write(s, "x", 1) && !ls_stream_close(s, SOON));
+    return ls_close(raw);
+}
+TEST(an_fd_belongs_to_one_stream, owned)
+
 /* Streams that nobody closes go with their loop. */
 static intptr_t forgotten(void *arg)
 {
