@@ -132,18 +132,24 @@ bench: ## speed, each figure as a ratio of one interleaved run; ONLY=event
 	B=$(B) bench/run $(ONLY)
 
 # Each sanitizer has a build directory of its own.  Criterion aborts under tsan, so that one runs plain programs only.
-asan: ## unit and race programs under AddressSanitizer
-	+$(MAKE) B=build-asan SAN=-fsanitize=address OPT='-O1 -g -fno-omit-frame-pointer' sanitized KINDS='unit race'
-ubsan: ## unit programs under UndefinedBehaviorSanitizer
-	+$(MAKE) B=build-ubsan SAN='-fsanitize=undefined -fno-sanitize-recover=all' OPT='-O1 -g' sanitized KINDS=unit
+asan: ## unit and race programs and examples under AddressSanitizer
+	+$(MAKE) B=build-asan SAN=-fsanitize=address OPT='-O1 -g -fno-omit-frame-pointer' sanitized KINDS='unit race examples'
+ubsan: ## unit and race programs and examples under UndefinedBehaviorSanitizer
+	+$(MAKE) B=build-ubsan SAN='-fsanitize=undefined -fno-sanitize-recover=all' OPT='-O1 -g' sanitized KINDS='unit race examples'
 tsan: ## race programs under ThreadSanitizer
 	+$(MAKE) B=build-tsan SAN=-fsanitize=thread OPT='-O1 -g' sanitized KINDS=race
+# Its leaks are the definite ones: "possibly lost" is any block that is known by an inner address only, as a heap of timers.
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --fair-sched=try
+valgrind: ## programs of the runtime under Valgrind
+	scripts/deps build valgrind
+	+$(MAKE) B=build-valgrind OPT='-O1 -g' UNDER='$(VALGRIND)' sanitized KINDS='race fuzz examples' N=10000 \
+	    T='$(or $(T),race/rt_* fuzz/fuzz_schedule fuzz/fuzz_tasks examples/*)'
 fuzz: ## the fuzzers under ASan and UBSan, N=1000000 rounds each
 	+$(MAKE) B=build-fuzz SAN=-fsanitize=address,undefined OPT='-O1 -g' sanitized KINDS=fuzz N=$(or $(N),1000000)
 sanitized: $(if $(findstring unit,$(KINDS)),$(UNITS) $(TARGETS)) $(if $(findstring race,$(KINDS)),$(RACES)) \
-           $(if $(findstring fuzz,$(KINDS)),$(FUZZERS))
-	B=$(B) T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.txt tests/run $(KINDS)
-.PHONY: test-programs check demo golden truth bench asan ubsan tsan fuzz sanitized
+           $(if $(findstring fuzz,$(KINDS)),$(FUZZERS)) $(if $(findstring examples,$(KINDS)),examples $(PAIRS))
+	B=$(B) UNDER='$(UNDER)' T='$(or $(T),*)' N='$(N)' ASAN_OPTIONS=abort_on_error=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.txt tests/run $(KINDS)
+.PHONY: test-programs check demo golden truth bench asan ubsan tsan valgrind fuzz sanitized
 
 # Looking at the source.
 ALL_C := $(PROBE) $(PRELOAD) $(filter %.c,$(RUNTIME)) $(RECORD) $(VIEWER) $(CLI) $(EXAMPLES) \
@@ -190,7 +196,7 @@ uninstall: ## remove what install put there
 	rm -rf $(DEST)/include/loopscope
 
 clean: ## remove what was built
-	rm -rf $(B) build-asan build-ubsan build-tsan build-fuzz
+	rm -rf $(B) build-asan build-ubsan build-tsan build-valgrind build-fuzz
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 

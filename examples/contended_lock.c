@@ -34,7 +34,7 @@ static intptr_t app(void *arg)
 {
     ls_ns worst = 0;
     pthread_t thread;
-    ls_detach(ls_spawn(ticker, &worst, NULL));
+    struct ls_task *tick = ls_spawn(ticker, &worst, NULL);
     for (int i = 0; i < 3; i++) {
         if (pthread_create(&thread, NULL, holder, arg))
             return 1;
@@ -43,6 +43,8 @@ static intptr_t app(void *arg)
         pthread_join(thread, NULL);
         ls_sleep(20 * LS_MS);
     }
+    ls_cancel(tick, NULL);
+    ls_await(tick, NULL, LS_NEVER);
     printf("contended_lock: the ticker came %.0f ms late at worst\n", (double)worst / 1e6);
     return 0;
 }

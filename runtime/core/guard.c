@@ -64,7 +64,7 @@ void lsrt_guard_watch(struct loop *l)
     else
         l->alternate = at;
 #else
-    (void)l;
+    (void)l, (void)on_fault;
 #endif
 }
 

@@ -122,7 +122,7 @@ static intptr_t waits(void *arg)
 {
     struct ls_task *t[12];
     bool done[12];
-    int ran = 0;
+    static int ran; /* a task that could not be reaped may outlive this one */
     size_t n = 0;
     (void)arg;
     for (intptr_t i = 0; i < 12; i++)
@@ -155,7 +155,9 @@ static intptr_t defers(void *arg)
 /* What was deferred runs, what asked to be called is, whatever else failed. */
 static intptr_t ends(void *arg)
 {
-    int called = 0, asked = 0, ran[2] = { 0 };
+    static int called, ran[2]; /* as above */
+    int asked = 0;
+    called = ran[0] = ran[1] = 0;
     struct ls_task *t = ls_spawn(defers, ran, NULL);
     (void)arg;
     if (!MAY_FAIL(t))
