@@ -119,6 +119,11 @@ struct report_data {
     int64_t unobserved_n[UNOBSERVED_KINDS]; /* tasks of each kind */
     int64_t never_ran;            /* tasks that were made and never resumed */
     const char *never_name;       /* one of them */
+    int64_t deadlock;             /* when a loop last found that all its tasks wait for one another, NOT_KNOWN: never */
+    int64_t refused, refused_at;  /* waits that were refused because they would go in a circle; the first */
+    const char *refused_words;    /* that circle */
+    int64_t abandoned;            /* tasks that went on awaiting after their loop was closed */
+    const char *abandoned_name;   /* one of them */
     struct pool *pool;            /* owns every text */
 };
 

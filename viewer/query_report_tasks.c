@@ -329,6 +329,39 @@ static void load_top(struct trace *t, struct report_data *d, bool summed, int ma
     sqlite3_free(sql);
 }
 
+/* Waits that could not end, as the runtime noticed them; and tasks that did not end when their loop did: that is, when
+ * its first task was over. */
+static void load_dead_ends(struct trace *t, struct report_data *d)
+{
+    d->deadlock = d->refused_at = NOT_KNOWN;
+    d->refused_words = d->abandoned_name = "";
+    sqlite3_stmt *s = query_prepare(t,
+                                    "SELECT name = 'deadlock', count(*), min(t), max(t), name FROM mark"
+                                    " WHERE name = 'deadlock' OR name GLOB 'deadlock: *' GROUP BY 1",
+                                    0);
+    while (query_step(s)) {
+        if (query_int(s, 0, 0)) {
+            d->deadlock = query_int(s, 3, 0);
+            continue;
+        }
+        d->refused = query_int(s, 1, 0);
+        d->refused_at = query_int(s, 2, 0);
+        d->refused_words = pool_text(d->pool, s, 4);
+    }
+    query_end(t, s);
+    s = query_prepare(
+        t,
+        "SELECT count(*), max(k.name) FROM task k JOIN"
+        " (SELECT loop, min(id), t_end FROM task WHERE coalesce(parent, 0) = 0 GROUP BY loop) first USING (loop)"
+        " WHERE k.state = 'waiting' AND k.why = (SELECT id FROM why WHERE name = 'user') AND k.since >= first.t_end",
+        0);
+    if (query_step(s)) {
+        d->abandoned = query_int(s, 0, 0);
+        d->abandoned_name = pool_text(d->pool, s, 1);
+    }
+    query_end(t, s);
+}
+
 void report_load_tasks(struct trace *t, struct report_data *d, int max)
 {
     bool summed = !d->ranged && number(t, "SELECT count(*) FROM task WHERE queue IS NOT NULL") > 0;
@@ -349,4 +382,5 @@ void report_load_tasks(struct trace *t, struct report_data *d, int max)
         d->never_name = pool_text(d->pool, s, 1);
     }
     query_end(t, s);
+    load_dead_ends(t, d);
 }

@@ -365,7 +365,8 @@ int tasks_load(struct trace *t, const struct task_query *q, struct task_list **r
 }
 
 /* When nobody was alive at the end: the last deadlock that a loop noticed, or the moment before one was closed over tasks
- * that were still alive; these were cancelled then. */
+ * that were still alive; these were cancelled then.  A loop is closed when its first task is over; others without a parent
+ * are those that another thread, or a callback, spawned. */
 static void find_moment(struct trace *t, struct task_moment *m)
 {
     if (number(t, "SELECT 1 FROM task WHERE t_end IS NULL LIMIT 1") == 1)
@@ -381,8 +382,8 @@ static void find_moment(struct trace *t, struct task_moment *m)
     } root[ROOTS_LOOKED];
     int n = 0;
     sqlite3_stmt *s = query_prepare(t,
-                                    "SELECT id, loop, t_end FROM task WHERE coalesce(parent, 0) = 0"
-                                    " ORDER BY t_end DESC LIMIT ?1",
+                                    "SELECT min(id), loop, t_end FROM task WHERE coalesce(parent, 0) = 0"
+                                    " GROUP BY loop ORDER BY t_end DESC LIMIT ?1",
                                     1, (int64_t)ROOTS_LOOKED);
     for (; n < ROOTS_LOOKED && query_step(s); n++) {
         root[n].id = query_int(s, 0, 0);

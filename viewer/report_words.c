@@ -380,6 +380,17 @@ bool report_lint(const struct report_data *d, int i, char *ret_text, int size)
 {
     struct lines l = { .wanted = i, .text = ret_text, .size = size };
     char name[300];
+    if (d->deadlock != NOT_KNOWN &&
+        line(&l, "deadlock: all tasks of a loop waited for one another at %s, loopscope tree shows who",
+             human_offset(d->deadlock).s))
+        return true;
+    if (d->refused > 0 && line(&l, "%s with EDEADLK, first at %s: %s",
+                               human_plural(d->refused, "wait was refused", "waits were refused").s,
+                               human_offset(d->refused_at).s, d->refused_words + strlen("deadlock: ")))
+        return true;
+    if (d->abandoned > 0 && line(&l, "%s on awaiting when main was over, whatever ECANCELED said (%.40s)",
+                                 human_plural(d->abandoned, "task went", "tasks went").s, d->abandoned_name))
+        return true;
     for (int k = 0; k < d->n_calls; k++) {
         const char *words = d->calls[k].over ? NULL : remedy_lint(d->calls[k].name);
         report_call_name(&d->calls[k], name, sizeof name);

@@ -271,8 +271,8 @@ int tree_text(const struct page *page, struct trace *t, const struct tree *g, in
     if (n == 0) {
         char moment[80];
         task_moment_words(&g->list->moment, moment, sizeof moment);
-        fprintf(page->f, "No task of %s was alive %s; --at 1.5s shows another moment.\n", human_count(g->list->total).s,
-                moment);
+        fprintf(page->f, "No task of %s was alive %s; --at %.3fs shows another moment.\n",
+                human_count(g->list->total).s, moment, (double)g->list->moment.at / 2e9);
         return 0;
     }
     p.printed = calloc((size_t)n, sizeof *p.printed);

@@ -40,7 +40,7 @@ static __attribute__((noinline, cold)) int refuse(struct loop *l, struct task *s
             lsrt_holder_ended(l, self);
         if (self->group)
             lsrt_group_left(l, self);
-        leave(l, self, LS_WHY_USER, 0, NULL); /* never comes back */
+        leave(l, self, LS_WHY_USER, 0, self->at); /* never comes back */
     }
     return ECANCELED;
 }

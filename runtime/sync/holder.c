@@ -73,13 +73,14 @@ int lsrt_deadlock(struct loop *l, struct object *o, const char *call)
     for (int i = end; i >= 0; i = s.from[i])
         path[n++] = i;
     char text[400];
-    snprintf(text, sizeof text, "task '%s' waits for ", self->name);
+    snprintf(text, sizeof text, "deadlock: task '%s' waits for ", self->name);
     for (struct on on = on_object(o); n > 0; on = s.task[path[n]]->on) {
         append_step(text, sizeof text, on, s.task[path[--n]]);
         if (n)
             append(text, sizeof text, " which waits for ");
     }
-    lsrt_misuse(EDEADLK, "%s: deadlock: %s", call, text);
+    lsrt_misuse(EDEADLK, "%s: %s", call, text);
+    ls_probe_mark(text, 0, 0); /* the report repeats it */
     return EDEADLK;
 }
 

@@ -82,6 +82,15 @@ with Place("what main leaves behind") as place:
     unobserved = json.loads(ask(place, "report", "--json"))["unobserved"]
     check([(u["kind"], u["name"]) for u in unobserved] == [("cancelled", "left behind")], unobserved)
 
+with Place("waits that cannot end") as place:
+    record(place, "dead_ends")
+    lints = json.loads(ask(place, "report", "--json"))["lints"]
+    check(len(lints) == 3 and lints[0].startswith("deadlock: all tasks of a loop waited for one another at "), lints)
+    check(lints[1].startswith("1 wait was refused with EDEADLK, first at ") and
+          lints[1].endswith(": task 'b' waits for lock 'x' held by 'a' which waits for lock 'y' held by 'b'"), lints)
+    check(lints[2].startswith("1 task went on awaiting when main was over") and "(deaf)" in lints[2], lints)
+    check("deaf task_shapes.c:" in ask(place, "tree"), ask(place, "tree"))
+
 with Place("results that nobody takes") as place:
     record(place, "unawaited")
     report = json.loads(ask(place, "report", "--json"))

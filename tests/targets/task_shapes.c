@@ -1,7 +1,7 @@
 /* task_shapes.c - tasks that wait for each other in known shapes, for tests of `tasks`, `tree` and the report.
  *
  * usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two |
- *        turns | full | first */
+ *        turns | full | first | dead_ends */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,19 +266,60 @@ static intptr_t two(void *arg)
     return ls_sleep(SOON) ? -1 : (intptr_t)arg;
 }
 
+/* --- waits that cannot end: refused, or noticed; and a task that does not hear that the loop is closing --- */
+
+static intptr_t take_both_at_once(void *second_first)
+{
+    struct ls_lock *first = second_first ? y : x, *second = second_first ? x : y;
+    ls_lock_acquire(first, LS_NEVER);
+    ls_yield();
+    if (ls_lock_acquire(second, LS_NEVER) == 0)
+        ls_lock_release(second);
+    return ls_lock_release(first);
+}
+
+static intptr_t nobody_sets(void *event)
+{
+    return ls_event_wait(event, LS_NEVER);
+}
+
+static intptr_t deaf(void *arg)
+{
+    for (int i = 0; i < 1000000; i++)
+        ls_sleep(LATER);
+    return (intptr_t)arg;
+}
+
+static intptr_t dead_ends(void *arg)
+{
+    x = ls_lock_new("x");
+    y = ls_lock_new("y");
+    struct ls_task *both[] = { ls_spawn(take_both_at_once, NULL, "a"), ls_spawn(take_both_at_once, x, "b") };
+    if (ls_gather(both, 2, NULL, LS_NEVER))
+        return 1;
+    struct ls_task *t = ls_spawn(nobody_sets, ls_event_new("never"), NULL);
+    if (ls_await(t, NULL, LS_NEVER) != -1 || errno != EDEADLK)
+        return 2;
+    ls_detach(t);
+    ls_detach(ls_spawn(deaf, arg, NULL));
+    return ls_sleep(SOON);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         ls_fn *fn;
-    } shapes[] = { { "deadlock", deadlock }, { "gather", gather },       { "error", error }, { "crowd", crowd },
-                   { "closed", closed },     { "unawaited", unawaited }, { "allow", allow }, { "spin", compute_all },
-                   { "two", two },           { "turns", turns },         { "full", full },   { "first", first } };
+    } shapes[] = { { "deadlock", deadlock },  { "gather", gather },    { "error", error },
+                   { "crowd", crowd },        { "closed", closed },    { "unawaited", unawaited },
+                   { "allow", allow },        { "spin", compute_all }, { "two", two },
+                   { "turns", turns },        { "full", full },        { "first", first },
+                   { "dead_ends", dead_ends } };
     void *arg = argc > 2 ? (void *)(intptr_t)atol(argv[2]) : NULL;
     for (size_t i = 0; argc > 1 && i < sizeof shapes / sizeof *shapes; i++)
         if (strcmp(argv[1], shapes[i].name) == 0)
             return ls_run(shapes[i].fn, arg, NULL) != 0;
     fprintf(stderr, "usage: task_shapes deadlock | gather | error | crowd N | closed | unawaited | allow | spin | two "
-                    "| turns | full | first\n");
+                    "| turns | full | first | dead_ends\n");
     return 2;
 }

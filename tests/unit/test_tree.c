@@ -185,6 +185,11 @@ Test(tree, the_default_moment)
         const char *sql, *says;
     } cases[] = {
         { "DELETE FROM task WHERE t_end IS NULL", "Before the loop was closed (0.899 s): 2 tasks" },
+        { "DELETE FROM task WHERE t_end IS NULL;" /* another thread's, cancelled later: the loop was closed before */
+          "INSERT INTO task(id, process, loop, parent, name, t, t_end, outcome)"
+          " VALUES (900, 1, 2, 0, 'asked', 1000000000, 1500000000, 'ok'),"
+          " (901, 1, 2, 0, 'given up', 1000000000, 1600000000, 'cancelled')",
+          "Before the loop was closed (0.899 s): 2 tasks" },
         { "DELETE FROM task WHERE t_end IS NULL OR id = 77", "No task of 8 was alive at the end" },
         { "DELETE FROM task WHERE t_end IS NULL; INSERT INTO mark(t, dur, name) VALUES (550000000, 0, 'deadlock')",
           "When a loop found a deadlock (0.550 s): 5 tasks" },
