@@ -38,7 +38,7 @@ static intptr_t app(void *arg)
     (void)arg;
     struct ls_task *t[3];
     for (intptr_t i = 0; i < 3; i++)
-        t[i] = ls_spawn(naps, (void *)(3 - i), "nap-%d", (int)i);
+        t[i] = ls_spawn(naps, (void *)(20 * (3 - i)), "nap-%d", (int)i);
     ls_wait(t, 3, LS_FIRST_DONE, NULL, LS_NEVER);
     ls_next_done(t, 3, NULL, NULL, LS_NEVER);
     ls_gather(t, 2, NULL, LS_NEVER);
