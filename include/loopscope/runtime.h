@@ -20,6 +20,8 @@
  *     int main(void) { return (int)ls_run(app, NULL, NULL); }
  *
  * Link with -lloopscope-rt -lloopscope -lpthread.  (The headers need POSIX: cc's default; with -std=c11: -D_GNU_SOURCE.)
+ * Compile with -fstack-clash-protection, as pkg-config says: else an array larger than what is left of a stack may reach
+ * over the guard page, into the stack of another task.
  *
  * Conventions.  `int` results are 0, or -1 with errno.  The last argument of what waits is a deadline: absolute, in ns
  * (ls_after(ns), LS_NEVER; a deadline that has passed tries once and does not wait).  What waits may fail with
