@@ -8,7 +8,8 @@
  * the one who waits gets ECANCELED when those are over, however they ended (ls_result says it).  It goes *around*
  * ls_shield, ls_wait and ls_next_done: they return at once, the tasks run on.  A deadline never touches the tasks; inside
  * a timeout scope (below) its passing is a cancel.  A cancel is told by one ECANCELED, several that come together by one,
- * too; one that comes when the wait was over already is told at the next await, so no result is lost by it. */
+ * too; one that comes when the wait was over already is told at the next await, so no result is lost by it.  Look at the
+ * result of each wait, of ls_yield and ls_sleep as well: who does not misses the cancel, and whoever reaps it waits. */
 #ifndef LOOPSCOPE_TASKS_H
 #define LOOPSCOPE_TASKS_H
 
