@@ -35,7 +35,14 @@ enum ls_family { FAM_NONE, FAM_POLL, FAM_IO, FAM_FILE, FAM_SYNC, FAM_SLEEP, FAM_
     X(dlopen, LOAD) X(dlmopen, LOAD)                                                                             \
     X(fread, STDIO) X(fwrite, STDIO) X(fgets, STDIO) X(fputs, STDIO) X(fflush, STDIO) X(fclose, STDIO)            \
     X(fopen, STDIO) X(getline, STDIO) X(getdelim, STDIO) X(fgetc, STDIO) X(getc, STDIO) X(fseek, STDIO)           \
-    X(fprintf, STDIO) X(vfprintf, STDIO) X(printf, STDIO) X(vprintf, STDIO) X(puts, STDIO)
+    X(fprintf, STDIO) X(vfprintf, STDIO) X(printf, STDIO) X(vprintf, STDIO) X(puts, STDIO)                        \
+    X(faccessat, FILE) X(mkdirat, FILE) X(link, FILE) X(linkat, FILE) X(symlink, FILE) X(symlinkat, FILE)         \
+    X(readlink, FILE) X(readlinkat, FILE)                                                                         \
+    X(getpwnam, DNS) X(getpwnam_r, DNS) X(getpwuid, DNS) X(getpwuid_r, DNS) X(getgrnam, DNS) X(getgrnam_r, DNS)   \
+    X(getgrgid, DNS) X(getgrgid_r, DNS) X(getgrouplist, DNS) X(initgroups, DNS)                                   \
+    X(syslog, IO) X(vsyslog, IO)                                                                                  \
+    X(mtx_lock, LOCK) X(mtx_timedlock, LOCK) X(cnd_wait, LOCK) X(cnd_timedwait, LOCK) X(thrd_join, LOCK)          \
+    X(thrd_sleep, SLEEP)
 
 enum ls_call {
     CALL_NONE,

@@ -32,7 +32,7 @@ static const struct row rows[] = {
         /* CPython's locks are semaphores, its GIL is a condition */
         "A lock, queue, event or join of `threading`: another thread has it or has not answered yet. Take it in "
         "asyncio.to_thread; between tasks use asyncio's own.", NULL } },
-    { "lock", FAM_LOCK, " pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait futex ",
+    { "lock", FAM_LOCK, " pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait cnd_wait cnd_timedwait futex ",
       { "The loop sleeps until another thread signals: let that thread wake the loop by an eventfd instead.",
         "Only this task should wait: ls_cond or ls_event between tasks; a thread wakes them by ls_post, or is awaited "
         "by ls_to_thread.",
@@ -42,7 +42,7 @@ static const struct row rows[] = {
       { "Another process holds the file lock: try with LOCK_NB and come back by a timer, or lock in a thread.",
         "Another process holds the file lock: take it inside ls_to_thread.",
         "Another process holds the file lock: take it in asyncio.to_thread, or try with LOCK_NB.", NULL } },
-    { NULL, FAM_LOCK, " pthread_join pthread_timedjoin_np pthread_barrier_wait ",
+    { NULL, FAM_LOCK, " pthread_join pthread_timedjoin_np thrd_join pthread_barrier_wait ",
       { "The loop waits for a thread to end: let the thread report by an eventfd, join when it has.",
         "The loop waits for a thread: run its work by ls_to_thread, which awaits it; between tasks ls_await or "
         "ls_barrier.",
@@ -57,6 +57,11 @@ static const struct row rows[] = {
       { "The lock's owner keeps it too long: do less under the lock, or hand the part that needs it to a thread.",
         "The lock's owner keeps it too long: ls_lock or ls_rwlock between tasks; do less under what threads share, or "
         "take it inside ls_to_thread.", NULL, NULL } },
+    { NULL, FAM_DNS,
+      " getpwnam getpwnam_r getpwuid getpwuid_r getgrnam getgrnam_r getgrgid getgrgid_r getgrouplist initgroups ",
+      { "Users and groups may come over the network (LDAP, SSSD): ask in a worker thread, or before the loop begins.",
+        "Users and groups may come over the network (LDAP, SSSD): ask by ls_to_thread, or before the loop begins.",
+        "Users and groups may come over the network (LDAP, SSSD): asyncio.to_thread.", NULL } },
     { NULL, FAM_DNS, NULL,
       { "Names are resolved on the loop: use an async resolver (c-ares, getaddrinfo_a) or a worker thread.",
         "Names are resolved on the loop: use ls_getaddrinfo or ls_getnameinfo (ls_connect does so by itself).",
@@ -66,7 +71,7 @@ static const struct row rows[] = {
         "It waits for the disk: ls_file_fsync or ls_file_fdatasync, or ls_to_thread; or commit in batches.",
         "It waits for the disk: asyncio.to_thread(os.fsync, fd), or commit in batches.",
         "It waits for the disk: use the async form, fs.fsync or fileHandle.sync()." } },
-    { NULL, FAM_SLEEP, " sleep usleep nanosleep clock_nanosleep ",
+    { NULL, FAM_SLEEP, " sleep usleep nanosleep clock_nanosleep thrd_sleep ",
       { "A sleep holds up everything on the loop: use a timer of the loop.",
         "A sleep holds up every task: use ls_sleep.",
         "A sleep holds up every task: await asyncio.sleep() instead of time.sleep().",
@@ -104,6 +109,10 @@ static const struct row rows[] = {
         "ls_to_thread.",
         "It waits for the disk or a network file system: asyncio.to_thread.",
         "It waits for the disk or a network file system: use the async form (fs.promises)." } },
+    { NULL, FAM_IO, " syslog vsyslog ",
+      { "The log daemon reads too slowly, or is gone: log from a thread of its own, or to a file or pipe that drops.",
+        "The log daemon reads too slowly, or is gone: log from a thread that takes lines from a queue.",
+        "The log daemon reads too slowly: logging.handlers.QueueHandler.", NULL } },
     { NULL, FAM_IO, " connect ",
       { "The socket is blocking: set O_NONBLOCK first, then wait for it to become writable in the loop's poll.",
         "The socket is blocking: use ls_connect, or ls_connect_fd for your own.",

@@ -3,10 +3,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,9 +21,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <syslog.h>
+#include <threads.h>
 #include <unistd.h>
 
 #define CHECK(x)                                                                       \
@@ -150,6 +155,54 @@ static int do_bad_pointers(void)
     }
     return 0;
 }
+static int c11_value(void *unused)
+{
+    (void)unused;
+    return 7;
+}
+/* Names of users, links, the log and C11's locks: each passed on with its arguments and its result. */
+static int do_names(void)
+{
+    char dir[] = "/tmp/preload-cases-XXXXXX", link_[64], buf[4096];
+    struct passwd pw, *user = NULL;
+    struct group gr, *group = NULL;
+    gid_t groups[64];
+    int n = 64, value = 0;
+    CHECK(mkdtemp(dir) != NULL);
+    int at = open(dir, O_PATH | O_DIRECTORY);
+    snprintf(link_, sizeof link_, "%s/soft", dir);
+    make_epoll();
+    turn(3);
+    CHECK(mkdirat(at, "sub", 0700) == 0 && mkdirat(at, "sub", 0700) == -1 && errno == EEXIST);
+    CHECK(faccessat(at, "sub", X_OK, 0) == 0 && faccessat(at, "none", F_OK, 0) == -1 && errno == ENOENT);
+    CHECK(symlink("to", link_) == 0 && readlink(link_, buf, sizeof buf) == 2 && memcmp(buf, "to", 2) == 0);
+    CHECK(symlinkat("other", at, "soft2") == 0 && readlinkat(at, "soft2", buf, sizeof buf) == 5);
+    CHECK(link(link_, "/nowhere/x") == -1 && errno == ENOENT);
+    CHECK(linkat(at, "soft", at, "hard", 0) == 0 && unlinkat(at, "hard", 0) == 0 && unlinkat(at, "soft", 0) == 0);
+    CHECK(unlinkat(at, "soft2", 0) == 0 && unlinkat(at, "sub", AT_REMOVEDIR) == 0 && rmdir(dir) == 0);
+    CHECK((user = getpwnam("root")) && user->pw_uid == 0 && (user = getpwuid(0)) && strcmp(user->pw_name, "root") == 0);
+    CHECK(getpwnam_r("root", &pw, buf, sizeof buf, &user) == 0 && user == &pw && pw.pw_uid == 0);
+    CHECK(getpwuid_r(0, &pw, buf, 1, &user) == ERANGE && getpwuid_r(0, &pw, buf, sizeof buf, &user) == 0 && user);
+    CHECK((group = getgrnam("root")) && group->gr_gid == 0 && (group = getgrgid(0)) && group->gr_gid == 0);
+    CHECK(getgrnam_r("root", &gr, buf, sizeof buf, &group) == 0 && group == &gr);
+    CHECK(getgrgid_r(0, &gr, buf, sizeof buf, &group) == 0 && group == &gr);
+    CHECK(getgrouplist("root", 0, groups, &n) >= 1 && n >= 1 && groups[0] == 0);
+    errno = ENOTTY; /* %m is part of what is said */
+    syslog(LOG_DEBUG | LOG_USER, "preload_cases %d %s %m", 1, "two");
+
+    mtx_t mutex;
+    cnd_t cond;
+    thrd_t thread;
+    struct timespec until, nap = { 0, 1000000 };
+    CHECK(mtx_init(&mutex, mtx_timed) == thrd_success && cnd_init(&cond) == thrd_success);
+    CHECK(mtx_lock(&mutex) == thrd_success && timespec_get(&until, TIME_UTC) == TIME_UTC);
+    CHECK(cnd_timedwait(&cond, &mutex, &until) == thrd_timedout && mtx_timedlock(&mutex, &until) == thrd_timedout);
+    CHECK(thrd_sleep(&nap, NULL) == 0 && thrd_create(&thread, c11_value, NULL) == thrd_success);
+    CHECK(thrd_join(thread, &value) == thrd_success && value == 7);
+    turn(1);
+    return 0;
+}
+
 /* Before there is a loop, in the loop's own place and inside its turns: a set that is no memory is the kernel's. */
 static int do_bad_sets(void)
 {
@@ -419,6 +472,7 @@ static const struct {
               { "sandbox", do_sandbox },
               { "bad_pointers", do_bad_pointers },
               { "bad_sets", do_bad_sets },
+              { "names", do_names },
               { "wide_select", do_wide_select },
               { "threads", do_threads },
               { "cancel", do_cancel },

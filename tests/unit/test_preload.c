@@ -21,17 +21,21 @@ static const char *built(char *out, const char *name)
     return out;
 }
 
-static struct fake_arena run(const char *name, uint64_t ring_records)
+static struct fake_arena run_from(const char *name, uint64_t ring_records, uint64_t call_min)
 {
     struct fake_arena f;
 #ifdef __SANITIZE_ADDRESS__
     cr_skip_test("ASan's runtime would have to come before the preload");
 #endif
     char *argv[] = { (char *)built(cases, "tests/targets/preload_cases"), (char *)name, NULL };
-    cr_assert_eq(fake_arena_make(&f, 256, ring_records, 20 * MS, 1 * MS), 0);
+    cr_assert_eq(fake_arena_make(&f, 256, ring_records, 20 * MS, call_min), 0);
     int status = fake_arena_run(&f, built(preload, "libloopscope-preload.so"), argv);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status %#x", name, (unsigned)status);
     return f;
+}
+static struct fake_arena run(const char *name, uint64_t ring_records)
+{
+    return run_from(name, ring_records, 1 * MS);
 }
 static int loops(struct fake_arena *f)
 {
@@ -125,6 +129,23 @@ Test(preload, leaves_bad_pointers_to_the_kernel)
     f = run("bad_sets", 1 << 15);
     cr_assert_eq(loops(&f), 1);
     cr_assert_geq(fake_arena_count(&f, 0, EV_POLL, 0), 12);
+    fake_arena_free(&f);
+}
+
+Test(preload, tells_calls_for_names_links_and_c11_locks)
+{
+    static const enum ls_call calls[] = { CALL_mkdirat,       CALL_faccessat,  CALL_symlink,    CALL_readlink,
+                                          CALL_symlinkat,     CALL_readlinkat, CALL_link,       CALL_linkat,
+                                          CALL_getpwnam,      CALL_getpwuid,   CALL_getpwnam_r, CALL_getpwuid_r,
+                                          CALL_getgrnam,      CALL_getgrgid,   CALL_getgrnam_r, CALL_getgrgid_r,
+                                          CALL_getgrouplist,  CALL_syslog,     CALL_mtx_lock,   CALL_cnd_timedwait,
+                                          CALL_mtx_timedlock, CALL_thrd_sleep, CALL_thrd_join };
+    struct fake_arena f = run_from("names", 1 << 15, 0);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) { /* in the order of the program */
+        struct fake_event *e = find(&f, EV_CALL, calls[i]);
+        cr_assert(e, "%s was not told", ls_call_name(calls[i]));
+        cr_expect(calls[i] != CALL_getpwnam || strcmp(e->text, "root") == 0, "%s", e->text);
+    }
     fake_arena_free(&f);
 }
 

@@ -97,6 +97,20 @@ PATH(int, renameat2, (int dir, const char *path, int to_dir, const char *to, uns
 PATH(int, unlink, (const char *path), (path), unlink)
 PATH(int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags), unlinkat)
 PATH(int, mkdir, (const char *path, mode_t mode), (path, mode), mkdir)
+PATH(int, faccessat, (int dir, const char *path, int mode, int flags), (dir, path, mode, flags), faccessat)
+PATH(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode), mkdirat)
+PATH(int, link, (const char *path, const char *to), (path, to), link)
+PATH(int, linkat, (int dir, const char *path, int to_dir, const char *to, int flags), (dir, path, to_dir, to, flags),
+     linkat)
+PATH(int, symlink, (const char *text, const char *path), (text, path), symlink)
+PATH(int, symlinkat, (const char *text, int dir, const char *path), (text, dir, path), symlinkat)
+PATH(ssize_t, readlink, (const char *path, char *buf, size_t n), (path, buf, n), readlink)
+ssize_t __readlink_chk(const char *path, char *buf, size_t n, size_t size);
+PATH(ssize_t, __readlink_chk, (const char *path, char *buf, size_t n, size_t size), (path, buf, n, size), readlink)
+PATH(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t n), (dir, path, buf, n), readlinkat)
+ssize_t __readlinkat_chk(int dir, const char *path, char *buf, size_t n, size_t size);
+PATH(ssize_t, __readlinkat_chk, (int dir, const char *path, char *buf, size_t n, size_t size),
+     (dir, path, buf, n, size), readlinkat)
 PATH(int, rmdir, (const char *path), (path), rmdir)
 PATH(DIR *, opendir, (const char *path), (path), opendir)
 TIMED(struct dirent *, readdir, (DIR * dir), (dir), readdir, 0, INFO_NONE)

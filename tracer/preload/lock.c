@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/sem.h>
+#include <threads.h>
 
 #include "wrap.h"
 
@@ -59,6 +60,12 @@ LOCK(sem_timedwait, sem_t, COMMA const struct timespec *until, (lock, until), se
 LOCK(sem_clockwait, sem_t, COMMA clockid_t clock COMMA const struct timespec *until, (lock, clock, until),
      sem_clockwait)
 
+LOCK(mtx_lock, mtx_t, , (lock), mtx_lock)
+LOCK(mtx_timedlock, mtx_t, COMMA const struct timespec *until, (lock, until), mtx_timedlock)
+LOCK(cnd_wait, cnd_t, COMMA mtx_t *mutex, (lock, mutex), cnd_wait)
+LOCK(cnd_timedwait, cnd_t, COMMA mtx_t *mutex COMMA const struct timespec *until, (lock, mutex, until), cnd_timedwait)
+
+TIMED(int, thrd_join, (thrd_t thread, int *value), (thread, value), thrd_join, thread, INFO_NONE)
 TIMED(int, pthread_join, (pthread_t thread, void **value), (thread, value), pthread_join, thread, INFO_NONE)
 TIMED(int, pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *until), (thread, value, until),
       pthread_timedjoin_np, thread, INFO_NONE)

@@ -4,6 +4,7 @@
 #endif
 #include <stdarg.h>
 #include <stdio.h>
+#include <syslog.h>
 
 #include "wrap.h"
 
@@ -61,3 +62,28 @@ EXPORT int __fprintf_chk(FILE *f, int flag, const char *format, ...)
     PRINT(fprintf, __vfprintf_chk, f, flag, format) EXPORT int printf(const char *format, ...)
         PRINT(printf, vprintf, format) int __printf_chk(int flag, const char *format, ...);
 EXPORT int __printf_chk(int flag, const char *format, ...) PRINT(printf, __vprintf_chk, flag, format)
+
+/* The log is a socket: a daemon that does not read stops whoever writes. */
+#define LOGGED(nr, ...)                                                                                         \
+    {                                                                                                           \
+        struct call call;                                                                                       \
+        bool on = call_begin(&call, CALL_##nr, 0);                                                              \
+        __VA_ARGS__;                                                                                            \
+        if (on)                                                                                                 \
+            call_end(&call, CALL_##nr, 0, &(const struct call_info){ INFO_NONE }, __builtin_return_address(0)); \
+    }
+#define LOG_LIST(...)       \
+    va_list list;           \
+    va_start(list, format); \
+    __VA_ARGS__;            \
+    va_end(list)
+    void __syslog_chk(int priority, int flag, const char *format, ...);
+void __vsyslog_chk(int priority, int flag, const char *format, va_list list);
+EXPORT void syslog(int priority, const char *format, ...)
+    LOGGED(syslog, LOG_LIST(REAL(vsyslog)(priority, format, list))) EXPORT
+    void __syslog_chk(int priority, int flag, const char *format, ...)
+        LOGGED(syslog, LOG_LIST(REAL(__vsyslog_chk)(priority, flag, format, list))) EXPORT
+    void vsyslog(int priority, const char *format, va_list list)
+        LOGGED(vsyslog, REAL(vsyslog)(priority, format, list)) EXPORT
+    void __vsyslog_chk(int priority, int flag, const char *format, va_list list)
+        LOGGED(vsyslog, REAL(__vsyslog_chk)(priority, flag, format, list))
