@@ -156,14 +156,27 @@ int human_width(const char *utf8)
     return n;
 }
 
+/* What acts on a terminal instead of being shown: C0, DEL, C1, line ends of Unicode's own, and what turns the direction of
+ * the text around, with which a name could make the rest of its line read as something else. */
+static bool acts(const unsigned char *p)
+{
+    if (*p < 0x20 || *p == 0x7f)
+        return true;
+    if (*p == 0xc2 || *p == 0xd8)
+        return *p == 0xc2 ? p[1] < 0xa0 : p[1] == 0x9c;
+    if (*p != 0xe2)
+        return false;
+    return (p[1] == 0x80 && ((p[2] & 0xfe) == 0x8e || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+           (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
 void human_clean(const char *in, char *ret_out, int size)
 {
     const unsigned char *p = (const unsigned char *)in;
     int n = 0;
     while (*p) {
         int length = sequence(p);
-        bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0); /* C0, DEL, C1 */
-        bool shown = length > 0 && !control;
+        bool shown = length > 0 && !acts(p);
         if (n + (shown ? length : 1) >= size)
             break;
         if (shown)

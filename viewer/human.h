@@ -29,7 +29,8 @@ struct human human_plural(int64_t n, const char *one, const char *many);
 /* Columns that UTF-8 text takes on a terminal (a code point is one). */
 int human_width(const char *utf8);
 
-/* Copies `in`, safe to show: control characters and bytes that are no UTF-8 become '?'.  Always ends in 0. */
+/* Copies `in`, safe to show: control characters and bytes that are no UTF-8 become '?'.  Always ends in 0.  ret_out may be
+ * `in`. */
 void human_clean(const char *in, char *ret_out, int size);
 
 /* Shortens in place to at most `width` columns: "abcdef" -> "abc..", or from the left for paths: "..def". */

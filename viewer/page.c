@@ -23,6 +23,8 @@ void page_flow(const struct page *p, int indent, char *const *pieces, int n, con
                enum role role)
 {
     int column = indent, room = p->width - indent, lines = 1, gap = human_width(between);
+    for (int i = 0; i < n; i++)
+        human_clean(pieces[i], pieces[i], (int)strlen(pieces[i]) + 1); /* a cut may have split a character */
     fprintf(p->f, "%*s%s", indent, "", page_on(p, role));
     for (int i = 0; i < n; i++) {
         human_cut(pieces[i], room - (i + 1 < n ? gap : 0));
@@ -59,6 +61,7 @@ void page_paragraph(const struct page *p, const char *lead, int hang, const char
         int length = (int)strcspn(word, " ");
         char copy[512];
         snprintf(copy, sizeof copy, "%.*s", length, word);
+        human_clean(copy, copy, sizeof copy);
         human_cut(copy, p->width - hang);
         int width = human_width(copy);
         if (word != text && column + 1 + width > p->width) {

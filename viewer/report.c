@@ -197,6 +197,7 @@ static void owner_line(const struct page *p, const struct report_data *d, const 
         snprintf(name, sizeof name, "no task");
     else
         snprintf(name, sizeof name, "#%" PRId64 " %.100s", s->task, s->task_name);
+    human_clean(name, name, sizeof name);
     fprintf(p->f, "%s%s: %s, %s in all%s\n", page_on(p, TITLE), name, human_plural(pl->owner_n, "stall", "stalls").s,
             human_duration(pl->owner_total).s, page_off(p, TITLE));
 }

@@ -92,6 +92,8 @@ Test(human, clean_leaves_nothing_a_terminal_would_obey)
     cr_expect_str_eq(out, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\x8c");
     human_clean("\xed\xa0\x80\xc0\x80", out, sizeof out); /* a surrogate and an overlong 0 */
     cr_expect_str_eq(out, "?????");
+    human_clean("a\xe2\x80\xae" "b\xe2\x81\xa6" "c\xd8\x9c" "d\xe2\x80\xa8" "e\xe2\x80\xa6", out, sizeof out);
+    cr_expect_str_eq(out, "a?b?c?d?e\xe2\x80\xa6"); /* the last is what it looks like, the others turn the text around */
     human_clean("abc\xe2\x82\xac", tiny, sizeof tiny); /* the last character does not fit as a whole */
     cr_expect_str_eq(tiny, "abc");
 }

@@ -125,6 +125,21 @@ Test(tree, no_line_is_wider_than_the_page)
     }
 }
 
+Test(tree, a_name_that_is_cut_is_cut_between_characters)
+{
+    for (int before = 0; before < 4; before++) {
+        char sql[200], clean[1000];
+        snprintf(sql, sizeof sql, "UPDATE task SET name = '%.*s' || replace(hex(zeroblob(30)), '00', char(128512))",
+                 before, "abc");
+        char *text = tree_of("waits", sql, NOT_KNOWN, 200, 140, false), *rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));) {
+            human_clean(line, clean, sizeof clean);
+            cr_expect_str_eq(line, clean);
+        }
+        free(text);
+    }
+}
+
 Test(tree, json_has_the_same)
 {
     char *text = tree_of("waits", NULL, NOT_KNOWN, 0, 0, true);
