@@ -109,6 +109,9 @@ struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void
     struct call *call = call_new(l);
     if (!call)
         return NULL;
+    if (time <
+        l->fired) /* behind those that are due: else one that asks for the past again and again is always first */
+        time = l->fired;
     if (lsrt_timer_add(&l->timers, &call->node, time)) {
         call_free(l, call);
         errno = ENOMEM;

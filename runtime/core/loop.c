@@ -111,9 +111,10 @@ static int wait_virtual(struct loop *l, struct epoll_event *events, int64_t time
 
 static void fire_timers(struct loop *l)
 {
-    ls_ns now = lsrt_now();
+    ls_ns now = l->fired = lsrt_now();
     uint32_t last = l->timers.seq; /* what a callback adds now is for the next turn, so that a turn ends */
-    while (l->timers.count && l->timers.at[0].when <= now && !lsrt_timer_newer(l->timers.at[0].node, last)) {
+    while (l->timers.count && l->timers.at[0].when <= now &&
+           !lsrt_timer_added_since(&l->timers, l->timers.at[0].node, last)) {
         ls_ns when = l->timers.at[0].when;
         l->late = when < l->polled ? now - when : 0; /* due while the loop was busy: the task was ready since then */
         struct timer_node *node = l->timers.at[0].node;
@@ -211,11 +212,11 @@ static void loop_free(struct loop *l)
 
 static struct loop *loop_new(const struct ls_opts *opts)
 {
-    static _Atomic uint16_t ids; /* only made different; orders nothing, so relaxed */
+    static _Atomic uint32_t ids; /* only made different; orders nothing, so relaxed */
     struct loop *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
-    l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) + 1);
+    l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) % UINT16_MAX + 1);
     l->ready_end = &l->ready;
     l->done_end = &l->done_calls;
     l->doubt = -1;

@@ -122,6 +122,7 @@ struct loop {
     uint64_t seed;
     uint32_t selects; /* calls so far: without a seed, the chance of ls_select; select.c */
     struct timer_heap timers;
+    ls_ns fired; /* the clock when they fired last */
     struct stack_pool stacks;
 
     struct task **chunks; /* all tasks, by index */

@@ -9,7 +9,7 @@
 
 static bool earlier(const struct timer *a, const struct timer *b)
 {
-    return a->when != b->when ? a->when < b->when : lsrt_timer_newer(b->node, a->node->seq);
+    return a->when != b->when ? a->when < b->when : (int32_t)(a->node->seq - b->node->seq) < 0;
 }
 
 static void put(struct timer_heap *h, size_t i, struct timer x)

@@ -29,9 +29,10 @@ struct timer_heap {
     uint32_t seq;
 };
 
-static inline bool lsrt_timer_newer(const struct timer_node *n, uint32_t seq)
+/* It was added after the heap's seq was so; one as old as 2^32 others may be taken for it. */
+static inline bool lsrt_timer_added_since(const struct timer_heap *h, const struct timer_node *n, uint32_t seq)
 {
-    return (int32_t)(n->seq - seq) > 0;
+    return n->seq - seq - 1 < h->seq - seq;
 }
 int lsrt_timer_add(struct timer_heap *h, struct timer_node *n, ls_ns when); /* 0, or ENOMEM */
 void lsrt_timers_free(struct timer_heap *h);

@@ -9,6 +9,8 @@
 
 #include <loopscope/runtime.h>
 
+#include "runtime/core/loop.h"
+
 static const struct ls_opts virtual = { .virtual_time = true };
 
 static char story[512];
@@ -186,4 +188,44 @@ static intptr_t deadlock_app(void *arg)
 Test(runtime_call, a_deadlock_is_one_in_virtual_time_too)
 {
     cr_assert_eq(ls_run(deadlock_app, NULL, &virtual), 0);
+}
+
+/* One that is always due does not keep the others from their turn, nor the tasks, nor what comes from outside. */
+static long always;
+static void always_due(void *arg)
+{
+    always++;
+    ls_call_at(1, always_due, arg);
+}
+static intptr_t starved(void *arg)
+{
+    int fd[2];
+    char c;
+    (void)arg;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd))
+        return 1;
+    ls_call_at(1, always_due, NULL);
+    ls_call_later(LS_MS, note, "later");
+    if (ls_sleep(5 * LS_MS) || write(fd[0], "x", 1) != 1 || ls_read(fd[1], &c, 1, ls_after(LS_SEC)) != 1)
+        return 2;
+    return *story && always > 1 ? 0 : 3;
+}
+Test(runtime_call, one_that_is_always_due_starves_nobody, .timeout = 10)
+{
+    cr_assert_eq(ls_run(starved, NULL, NULL), 0);
+}
+
+/* A timer may be older than 2^31 others. */
+static intptr_t old_timer(void *arg)
+{
+    (void)arg;
+    ls_call_later(10 * LS_MS, note, "old");
+    lsrt_here->timers.seq += UINT32_C(1) << 31;
+    ls_call_later(20 * LS_MS, note, "young");
+    return ls_sleep(30 * LS_MS);
+}
+Test(runtime_call, a_timer_may_be_very_old, .timeout = 10)
+{
+    cr_assert_eq(ls_run(old_timer, NULL, &virtual), 0);
+    cr_assert_str_eq(story, "old@1010 young@1020 ");
 }
