@@ -32,9 +32,10 @@
 #define FIBER_FREE(s) ((void)(s))
 #endif
 
-#define SLAB_MIN 16
-#define SLAB_MAX 1024 /* 64 MiB of address space, nothing of it used yet */
-#define STAGGER  128  /* bytes; two cache lines, which processors prefetch in pairs */
+#define SLAB_MIN   16
+#define SLAB_MAX   1024              /* 64 MiB of address space, nothing of it used yet */
+#define SIZE_LIMIT ((size_t)1 << 47) /* more than there can be: ENOMEM, and a slab's size does not overflow */
+#define STAGGER    128               /* bytes; two cache lines, which processors prefetch in pairs */
 
 static size_t page_size(void)
 {
@@ -46,6 +47,8 @@ void lsrt_stack_pool_init(struct stack_pool *p, size_t size)
     size_t page = page_size();
     if (!size)
         size = 64 * 1024;
+    if (size > SIZE_LIMIT)
+        size = SIZE_LIMIT;
 #if defined LSRT_ASAN || defined LSRT_TSAN
     size *= 4; /* their frames are larger */
 #endif

@@ -185,3 +185,22 @@ Test(runtime_stack, forty_thousand_parked_tasks_need_a_page_each)
     cr_assert(bytes > 0 && bytes < 4700, "%ld bytes a task", (long)bytes);
 }
 #endif
+
+static intptr_t nothing(void *arg)
+{
+    return (intptr_t)arg;
+}
+Test(runtime_stack, one_of_any_size_or_an_error, .timeout = 20)
+{
+    static const size_t sizes[] = {
+        1, 4096, 1 << 20, (size_t)1 << 30, ((size_t)1 << 60) + 4096, ((size_t)1 << 58) + 4096, SIZE_MAX, SIZE_MAX - 4096
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct ls_opts opts = { .stack_size = sizes[i] };
+        errno = 0;
+        intptr_t result = ls_run(nothing, (void *)5, &opts);
+        cr_assert(result == 5 || (result == -1 && errno == ENOMEM), "%zu: %ld, errno %d", sizes[i], (long)result,
+                  errno);
+        cr_assert(result == 5 || i > 2, "%zu: %ld, errno %d", sizes[i], (long)result, errno);
+    }
+}
