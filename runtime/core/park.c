@@ -109,6 +109,7 @@ static inline int yield_to(struct loop *l, struct task *self, struct task *to, s
     l->current = to;
     self->at = site;
     self->state = TASK_READY;
+    self->code = 0;
     self->next = NULL;
     to->state = TASK_RUNNING;
     *l->ready_end = self; /* which may be to->next */

@@ -226,3 +226,25 @@ Test(runtime_cancel, what_an_abandoned_task_deferred_is_freed)
 {
     cr_assert_str_eq(told(abandons), "");
 }
+
+static intptr_t told_again(void *arg)
+{
+    (void)arg;
+    want_error(ls_sleep(LS_SEC), ECANCELED, NULL);
+    want(!ls_yield()); /* cancelled meanwhile */
+    want_error(ls_sleep(LS_SEC), ECANCELED, NULL);
+    return 0;
+}
+static intptr_t cancels_who_yields(void *arg)
+{
+    (void)arg;
+    struct ls_task *t = ls_spawn(told_again, NULL, NULL);
+    ls_sleep(LS_MS);
+    want(!ls_cancel(t, "once") && !ls_yield());
+    want(!ls_cancel(t, "once more"));
+    return ls_await(t, NULL, LS_NEVER);
+}
+Test(runtime_cancel, one_that_comes_during_a_yield_is_told)
+{
+    cr_assert_str_eq(told(cancels_who_yields), "");
+}
