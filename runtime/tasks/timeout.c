@@ -17,7 +17,7 @@ struct scope {
     struct scope *outer;
     struct scope *next, **link; /* among the loop's */
     uint32_t told;              /* the task's, when it expired */
-    uint16_t cancels;           /* the task's, at the begin */
+    uint16_t cancels;           /* those that the task had been told of at the begin */
     bool expired;
 };
 
@@ -108,7 +108,7 @@ int ls_timeout_begin(struct ls_timeout *scope, ls_ns deadline)
     struct scope *s = scope_new(l);
     if (!s)
         return lsrt_result(ENOMEM);
-    *s = (struct scope){ .node.fire = fire, .name = scope, .task = t, .cancels = t->cancels };
+    *s = (struct scope){ .node.fire = fire, .name = scope, .task = t, .cancels = (uint16_t)(t->cancels - t->cancel) };
     int error = arm(l, s, deadline);
     if (error) {
         scope_put(l, s);

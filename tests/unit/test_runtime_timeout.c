@@ -197,3 +197,18 @@ Test(runtime_timeout, of_nested_ones_the_outermost_that_expired_says_so)
 {
     cr_assert_str_eq(told(nested_random), "");
 }
+
+static intptr_t cancelled_before(void *arg)
+{
+    struct ls_timeout s;
+    (void)arg;
+    ls_cancel(ls_self(), "somebody's");
+    want(!ls_timeout_begin(&s, PAST)); /* so both are told by one ECANCELED */
+    want_error(ls_sleep(LS_SEC), ECANCELED, NULL);
+    want(!ls_timeout_end(&s) && ls_uncancel() == 0);
+    return 0;
+}
+Test(runtime_timeout, a_cancel_that_came_before_is_not_turned_into_one)
+{
+    cr_assert_str_eq(told(cancelled_before), "");
+}
