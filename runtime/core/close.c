@@ -15,6 +15,12 @@ static bool is_left(const struct task *t)
     return t->state == TASK_READY || t->state == TASK_PARKED;
 }
 
+static void count(struct task *t)
+{
+    if (t->cancels < UINT16_MAX)
+        t->cancels++;
+}
+
 /* As ls_cancel of each task, but they are told once: not again by those that await them, or have them in a group. */
 void lsrt_close(struct loop *l)
 {
@@ -26,8 +32,7 @@ void lsrt_close(struct loop *l)
             continue;
         if (l->debug && !t->cancels) /* else it is about to end */
             lsrt_debug_cancelled(t);
-        if (t->cancels < UINT16_MAX)
-            t->cancels++;
+        count(t);
         lsrt_groups_end(t);
         if (t->state == TASK_PARKED && t->gate && t->gate->through) {
             t->gate->cancelled = true; /* told when those it waits for are over */
@@ -47,6 +52,7 @@ static void refuse_rest(struct loop *l)
             continue;
         if (l->debug)
             lsrt_debug_overdue(t);
+        count(t);
         lsrt_groups_end(t);
         lsrt_task_cancel_here(l, t, why);
     }
@@ -73,7 +79,7 @@ void lsrt_close_stuck(struct loop *l)
     }
     for (uint32_t i = 0; i < l->task_count; i++) {
         struct task *t = lsrt_task_at(l, i);
-        if (t->state == TASK_PARKED)
+        if (t->state == TASK_PARKED && t->stack)
             lsrt_wake(l, t, EDEADLK);
     }
 }

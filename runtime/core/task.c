@@ -163,8 +163,11 @@ struct ls_task *ls_spawn_at(struct ls_site *site, ls_fn *fn, void *arg, const ch
     va_end(ap);
     if (LSRT_UNLIKELY(!t))
         return NULL;
-    if (LSRT_UNLIKELY(!l->main))
+    if (LSRT_UNLIKELY(!l->main)) {
         l->main = t;
+        t->refs++; /* the loop's */
+        t->lent++;
+    }
     if (ls_probe_on())
         lsrt_task_tell(t);
     ready_add(l, t);
@@ -226,6 +229,7 @@ static _Noreturn void leave_for_good(struct loop *l, struct task *self, const st
     }
     lsrt_stack_put(&l->stacks, self->stack); /* after next_task: a task that begins must not get this stack yet */
     self->stack = NULL;
+    lsrt_task_unref(l, self); /* nor one that is spawned this place */
     l->current = to;
     if (to)
         to->state = TASK_RUNNING;
@@ -246,6 +250,7 @@ static void task_main(void)
     if (LSRT_UNLIKELY(t->more || t->scopes))
         lsrt_task_cleanup(l, t);
     struct finish f = { 0 };
+    t->refs++; /* until it has left */
     end(l, t, result, error, &f);
     leave_for_good(l, t, &f);
 }

@@ -30,11 +30,25 @@ void lsrt_task_cleanup(struct loop *l, struct task *t)
     }
 }
 
+/* Their destroy functions run as callbacks: t has no stack to wait on, and the running task, if any, is another. */
+static void drop_locals(struct loop *l, struct task *t)
+{
+    struct locals *s = t->locals;
+    struct task *current = l->current;
+    t->locals = NULL;
+    l->current = NULL;
+    l->calling++;
+    lsrt_locals_drop(s);
+    if (LSRT_UNLIKELY(lsrt_here != l))
+        lsrt_fork_end(0);
+    l->calling--;
+    l->current = current;
+}
+
 void lsrt_task_over(struct loop *l, struct task *t)
 {
     if (t->locals)
-        lsrt_locals_drop(t->locals);
-    t->locals = NULL;
+        drop_locals(l, t);
     if (t->group)
         lsrt_group_left(l, t);
     struct more *m = t->more;

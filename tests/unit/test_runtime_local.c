@@ -105,3 +105,65 @@ Test(runtime_local, through_generations)
 {
     cr_assert_str_eq(told_shuffled(down), "");
 }
+
+/* A destroy is a callback: it may do all but wait, also when its value goes with a task. */
+static int busy;
+static intptr_t child_of_destroy(void *arg)
+{
+    busy++;
+    return (intptr_t)arg;
+}
+static void destroy_busily(void *value)
+{
+    want_error(ls_sleep(LS_MS), EPERM, "a callback of the loop must not wait");
+    want_error(ls_local_set(&plain, value), EPERM, NULL);
+    want(!ls_local_get(&plain));
+    struct ls_task *t = ls_spawn(child_of_destroy, NULL, "late");
+    want(t && !strcmp(ls_task_name(t), "late") && !ls_detach(t));
+    busy++;
+}
+static const struct ls_local busily = { "busily", destroy_busily };
+static intptr_t has_busy(void *arg)
+{
+    ls_local_set(&plain, (void *)1);
+    ls_local_set(&busily, "x");
+    return (intptr_t)arg;
+}
+static intptr_t sets_and_ends(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        ls_detach(ls_spawn(has_busy, NULL, NULL));
+    ls_sleep(LS_MS);
+    want(busy == 6);
+    has_busy(NULL);
+    struct ls_task *t = ls_spawn(keeps, NULL, NULL); /* shares it, never begins, is the last that has it */
+    ls_detach(t);
+    ls_detach(ls_spawn(keeps, NULL, NULL));
+    ls_local_set(&plain, NULL);
+    return 0;
+}
+static intptr_t dies_with_another(void *arg)
+{
+    (void)arg;
+    has_busy(NULL);
+    struct ls_task *t = ls_spawn(keeps, NULL, NULL);
+    ls_local_set(&busily, NULL);
+    ls_cancel(t, NULL);
+    ls_detach(t);
+    return ls_sleep(LS_MS); /* begins it, and so ends it, while this task leaves */
+}
+static intptr_t busy_app(void *arg)
+{
+    (void)arg;
+    busy = 0;
+    want(!ls_await(ls_spawn(sets_and_ends, NULL, NULL), NULL, LS_NEVER));
+    want(!ls_await(ls_spawn(dies_with_another, NULL, NULL), NULL, LS_NEVER));
+    ls_sleep(LS_SEC);
+    want(busy == 10);
+    return 0;
+}
+Test(runtime_local, a_destroy_may_do_all_but_wait)
+{
+    cr_assert_str_eq(told_shuffled(busy_app), "");
+}
