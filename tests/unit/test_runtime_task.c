@@ -292,3 +292,15 @@ Test(runtime, timers_fire_in_order)
     for (size_t i = 2000 / 7 + 2; i < fired_count; i++)
         cr_assert_leq(fired[i - 1], fired[i]);
 }
+
+static intptr_t main_detaches(void *arg)
+{
+    (void)arg;
+    ls_detach(ls_self()); /* its handle is ls_run's: whatever this says, */
+    ls_detach(ls_self());
+    return ls_yield() + 5;
+}
+Test(runtime, main_may_not_be_lost, .timeout = 10)
+{
+    cr_assert_eq(ls_run(main_detaches, NULL, NULL), 5);
+}
