@@ -65,7 +65,8 @@ int ls_process_kill(struct ls_process *process);      /* SIGKILL */
 pid_t ls_process_pid(struct ls_process *process);     /* also when it is over: then it may be a stranger's */
 
 /* Our end of its stdin (0), stdout (1) or stderr (2), for ls_read and ls_write: non-blocking, close-on-exec.  It
- * belongs to the process: it is closed by ls_process_close or with the handle, not by ls_close.  A write to a child
+ * belongs to the process: it is closed by ls_process_close or with the handle, not by ls_close (EBUSY).  To read lines:
+ * ls_stream_from_fd(dup(ls_process_fd(process, 1)), NULL), a stream of its own.  A write to a child
  * that closed its end raises SIGPIPE, as to any pipe, unless it is ignored.  EBADF: no pipe, or closed. */
 int ls_process_fd(struct ls_process *process, int which);
 int ls_process_close(struct ls_process *process, int which); /* of stdin: the child reads its end */

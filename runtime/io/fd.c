@@ -247,7 +247,7 @@ int ls_close(int fd)
     if (!l)
         return -1;
     if (fd >= 0 && (size_t)fd < l->fd_count && l->fds[fd].owned)
-        return lsrt_misuse(EBUSY, "ls_close: fd %d is a stream's or a server's, which closes it itself", fd);
+        return lsrt_misuse(EBUSY, "ls_close: fd %d is a stream's, a server's or a process', which closes it itself", fd);
     lsrt_fd_gone(l, fd);
     return close(fd);
 }

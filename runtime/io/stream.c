@@ -79,7 +79,7 @@ struct ls_stream *ls_stream_from_fd_at(struct ls_site *site, int fd, const char 
     if (!f)
         return NULL;
     if (f->owned) {
-        lsrt_misuse(EBUSY, "ls_stream_from_fd: fd %d is a stream's or a server's already", fd);
+        lsrt_misuse(EBUSY, "ls_stream_from_fd: fd %d is a stream's, a server's or a process': a dup(2) of it does", fd);
         return NULL;
     }
     struct stream *s = lsrt_stream_new(l, site, fd, name);

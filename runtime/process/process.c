@@ -301,7 +301,7 @@ struct ls_process *ls_process_spawn_at(struct ls_site *site, char *const argv[],
     if (!error) {
         for (int i = 0; i < 3; i++)
             if (p->fd[i] >= 0)
-                lsrt_fd_gone(l, p->fd[i]); /* what was known of the number was of its former file */
+                lsrt_fd_own(l, p->fd[i]); /* without memory it is only not known to be ours */
         snprintf(p->object.name + strlen(p->object.name), sizeof p->object.name - strlen(p->object.name), " (%d)",
                  (int)p->pid);
         p->pidfd = pidfd_open(p->pid, 0);

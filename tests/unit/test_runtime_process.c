@@ -246,6 +246,14 @@ static intptr_t streams_app(void *arg)
             return 1;
     if (!(fcntl(in, F_GETFD) & FD_CLOEXEC) || !(fcntl(in, F_GETFL) & O_NONBLOCK))
         return 2;
+    if (ls_close(in) != -1 || errno != EBUSY || ls_stream_from_fd(out, NULL) || errno != EBUSY)
+        return 5;
+    struct ls_stream *lines = ls_stream_from_fd(dup(out), "lines");
+    if (ls_write(in, "two\nlines\n", 10, LS_NEVER) != 10 ||
+        ls_stream_readline(lines, buf, sizeof buf, ls_after(LS_SEC)) != 4 ||
+        ls_stream_readline(lines, buf, sizeof buf, ls_after(LS_SEC)) != 6 || strcmp(buf, "lines\n") ||
+        ls_stream_close(lines, LS_NEVER))
+        return 6;
     if (ls_process_close(p, 0) || ls_read(out, buf, sizeof buf, LS_NEVER) != 0)
         return 3;
     if (ls_process_fd(p, 0) != -1 || errno != EBADF || ls_process_close(p, 0) != -1 || ls_process_fd(p, 3) != -1)
