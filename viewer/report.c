@@ -182,7 +182,7 @@ static void one_place(const struct page *p, const struct report_data *d, const s
     context(p, d, pl, t);
     stack_line(p, pl, d, t);
     report_awaited_by(p, INDENT, s->task, s->task_name, s->t, t);
-    const char *remedy = report_remedy(d, pl);
+    const char *remedy = report_remedy(t, d, pl);
     if (*remedy)
         page_paragraph(p, "          => ", INDENT, remedy, PLAIN);
 }

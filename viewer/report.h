@@ -33,7 +33,7 @@ bool report_trust(const struct report_data *d, int i, char *ret_text, int size);
 bool report_lint(const struct report_data *d, int i, char *ret_text, int size);
 
 /* The advice for one place, "" when there is none. */
-const char *report_remedy(const struct report_data *d, const struct place *p);
+const char *report_remedy(struct trace *t, const struct report_data *d, const struct place *p);
 
 /* "loop 2 (pid 4123)", "loop 0 accept". */
 void report_loop_name(const struct report_data *d, int loop, char *ret_text, int size);

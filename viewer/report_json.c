@@ -183,7 +183,7 @@ static json_t *places(struct trace *t, const struct report_data *d, const struct
         json_put(o, "without_stack", json_integer(p->n_no_stack), e);
         json_put(o, "in_gap", json_integer(p->n_in_gap), e);
         json_put(o, "suppressed", json_number(p->suppressed), e);
-        json_put(o, "remedy", json_text_or_null(report_remedy(d, p)), e);
+        json_put(o, "remedy", json_text_or_null(report_remedy(t, d, p)), e);
         json_put(o, "stack", stack(t, s->stack, e), e);
         json_put(o, "awaited_by", report_json_awaited_by(t, s->task, s->t, e), e);
         json_append(list, o, e);

@@ -83,13 +83,26 @@ static enum remedy_language language_of(const struct report_data *d, int loop)
     return remedy_language(p >= 0 ? d->processes[p].exe : "", d->loops[loop].kind);
 }
 
-const char *report_remedy(const struct report_data *d, const struct place *p)
+/* libuv's spawn reads a pipe until the child has called exec: a read, but nobody's file. */
+static bool is_spawn(struct trace *t, const struct report_stall *s)
+{
+    struct report_frame frames[8]; /* our own wrapper is four of them */
+    int n = s->stack == NOT_KNOWN ? 0 : report_stack(t, s->stack, frames, 8);
+    for (int i = 0; i < n; i++)
+        if (strcmp(frames[i].function, "uv_spawn") == 0)
+            return true;
+    return false;
+}
+
+const char *report_remedy(struct trace *t, const struct report_data *d, const struct place *p)
 {
     const struct report_stall *s = &d->stalls[p->worst];
     char call[64];
     snprintf(call, sizeof call, "%s", s->call_name);
     if (!*call) /* a call that never returned has no row; the detail begins with its name */
         snprintf(call, sizeof call, "%.*s", (int)strcspn(s->detail, "( "), s->detail);
+    if (strcmp(call, "read") == 0 && is_spawn(t, s))
+        snprintf(call, sizeof call, "posix_spawn");
     return remedy_for(s->cause, call, language_of(d, s->loop));
 }
 

@@ -39,15 +39,15 @@ with recorded(["nginx", "-e", f"{base}/error.log", "-c", f"{base}/nginx.conf"]) 
     workers = [int(p) for p in subprocess.run(["pgrep", "-P", str(master)], capture_output=True, text=True).stdout.split()]
     check(len(workers) == 2, f"two workers: {workers}")
     # A worker that is in the middle of its work when it is stopped: its loop is busy for the whole stop.  It is caught
-    # busy by stopping it again and again under load.
+    # busy by stopping it again and again under load; both by turns, because all connections may be with one of them.
     load = subprocess.Popen(["wrk", "-t1", "-c8", "-d4s", f"http://127.0.0.1:{port}/"], stdout=subprocess.DEVNULL) \
         if subprocess.run(["which", "wrk"], stdout=subprocess.DEVNULL).returncode == 0 else None
     stops = []
-    for _ in range(12 if load else 0):
+    for i in range(24 if load else 0):
         began = time.time_ns()
-        os.kill(workers[0], signal.SIGSTOP)
+        os.kill(workers[i % 2], signal.SIGSTOP)
         time.sleep(0.1)
-        os.kill(workers[0], signal.SIGCONT)
+        os.kill(workers[i % 2], signal.SIGCONT)
         stops.append((began, time.time_ns()))
         time.sleep(0.05)
     if load:

@@ -161,6 +161,13 @@ Test(report, a_thread_without_a_name_is_a_plain_number)
     free(text);
 }
 
+Test(report, a_read_inside_spawn_is_the_childs_start)
+{
+    char *text = report_of("node", "UPDATE frame SET function = 'uv_spawn' WHERE function = 'uv_fs_read'", at_width(100));
+    cr_expect(strstr(text, "=> Forking a big process") && !strstr(text, "synchronous read"), "%s", text);
+    free(text);
+}
+
 Test(report, groups_by_task_and_by_loop)
 {
     struct wanted w = at_width(100);

@@ -284,7 +284,7 @@ static void draw_lanes(struct view *v, struct timeline_view *tv)
     for (int i = pin + tv->top; i < rows(tv) && y < end; i++)
         draw_lane(v, tv, i, y++);
     if (rows(tv) == 0)
-        term_put(y, 1, v->layout.plot_w, ROLE_LABEL_DIM, "no loop in this trace");
+        term_put(y++, 1, v->layout.plot_w, ROLE_LABEL_DIM, "no loop in this trace");
     for (; y < end; y++)
         term_put(y, v->layout.label_w, 1, ROLE_AXIS, term_glyphs()->bar);
 }
