@@ -116,7 +116,8 @@ static void rwlock_orphaned(struct loop *l, struct object *o, struct task *t)
         i++;
     if (i == k->count)
         return;
-    lsrt_misuse(EOWNERDEAD, "the end of a task: rwlock '%s' was not given back by '%s'", o->name, t->name);
+    if (l->debug)
+        lsrt_debug_held(t, o);
     t->holds--;
     if (!k->writing) {
         drop(l, k, &k->holders[i]);

@@ -118,8 +118,10 @@ static intptr_t orphan_app(void *arg)
     (void)arg;
     k = ls_rwlock_new("k");
     struct ls_task *a = ls_spawn(ends_reading, NULL, "a"), *w = ls_spawn(writer, NULL, "w");
+    want_error(ls_rwlock_release(k), EPERM, "does not hold rwlock 'k'");
     ls_await(a, NULL, LS_NEVER);
     ls_await(w, NULL, LS_NEVER); /* a reader's end gives it back */
+    want(strstr(ls_error_text(), "does not hold")); /* which is no wrong use of a handle by anybody */
     a = ls_spawn(ends_writing, NULL, "a"), w = ls_spawn(reader, NULL, "r");
     ls_await(a, NULL, LS_NEVER);
     ls_await(w, NULL, LS_NEVER);
