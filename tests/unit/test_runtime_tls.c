@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +183,51 @@ static intptr_t both_show(void *arg)
     return 0;
 }
 TEST(a_server_may_ask_who_is_there, both_show)
+
+/* A client of plain OpenSSL, on a thread: twice, the second time with the session of the first. */
+static intptr_t resumes(void *arg)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(intptr_t)arg) };
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_SESSION *session = NULL;
+    intptr_t line = 0;
+    SSL_CTX_use_certificate_chain_file(ctx, cert);
+    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+    for (int round = 0; round < 2 && !line; round++) {
+        char c = 'x';
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        SSL *ssl = SSL_new(ctx);
+        SSL_set_fd(ssl, fd);
+        if (session)
+            SSL_set_session(ssl, session);
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) || SSL_connect(ssl) != 1)
+            line = __LINE__;
+        else if (SSL_write(ssl, &c, 1) != 1 || SSL_read(ssl, &c, 1) != 1) /* its ticket has come before that */
+            line = __LINE__;
+        else if (SSL_session_reused(ssl) != round)
+            line = __LINE__;
+        else
+            SSL_SESSION_free(session), session = SSL_get1_session(ssl);
+        SSL_shutdown(ssl);
+        SSL_free(ssl);
+        close(fd);
+    }
+    SSL_SESSION_free(session);
+    SSL_CTX_free(ctx);
+    return line;
+}
+static intptr_t again(void *arg)
+{
+    (void)arg;
+    struct ls_tls *st =
+        ls_tls_new(&(struct ls_tls_opts){ .server = 1, .certificate = cert, .key = key, .ca_file = cert });
+    struct ls_server *v = ls_serve("127.0.0.1", 0, echo, st, NULL);
+    intptr_t line;
+    CHECK(st && v && !ls_to_thread(resumes, (void *)(intptr_t)ls_server_port(v), &line, SOON));
+    return line ? line : ls_server_close(v, SOON);
+}
+TEST(a_known_client_resumes_its_session, again)
 
 static intptr_t cut(void *arg)
 {
