@@ -214,11 +214,12 @@ int ls_wait_fd_at(struct ls_site *site, int fd, int events, ls_ns deadline)
         .site = site, .deadline = deadline, .fd = fd, .events = events & (FD_IN | POLLOUT), .try = try_poll
     };
     struct loop *l = lsrt_inside("ls_wait_fd");
-    struct fd_state *f = l ? lsrt_fd(l, fd) : NULL;
-    if (!f)
-        return -1;
-    if (!io.events)
+    if (l && !io.events)
         return lsrt_misuse(EINVAL, "ls_wait_fd: events is neither of POLLIN, POLLPRI and POLLOUT");
+    int error = l ? lsrt_give_way(l, site) : EPERM;
+    struct fd_state *f = error ? NULL : lsrt_fd(l, fd);
+    if (!f)
+        return lsrt_result(error ? error : errno);
     /* Somebody else reads or writes this fd, a library perhaps: what we know of it may be out of date, poll knows. */
     f->readable = f->writable = true;
     return (int)lsrt_io(l, &io);

@@ -103,8 +103,10 @@ struct stream *lsrt_stream_of(struct ls_stream *handle, bool waits, const char *
 
 void lsrt_stream_leave(struct loop *l, struct stream *s)
 {
+    int error = errno;
     if (--s->users == 0 && s->closed)
         lsrt_object_free(l, s);
+    errno = error;
 }
 
 void lsrt_stream_tell(struct stream *s)

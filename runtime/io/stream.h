@@ -58,7 +58,7 @@ extern const struct object_ops lsrt_stream_ops;
 struct stream *lsrt_stream_new(struct loop *l, struct ls_site *site, int fd, const char *name);
 /* The stream of a handle; NULL, errno and the error text.  waits: for a call that does. */
 struct stream *lsrt_stream_of(struct ls_stream *handle, bool waits, const char *call, struct loop **ret_loop);
-void lsrt_stream_leave(struct loop *l, struct stream *s); /* s->users-- */
+void lsrt_stream_leave(struct loop *l, struct stream *s); /* s->users--; keeps errno */
 void lsrt_stream_tell(struct stream *s);                  /* to the trace, before the first wait in it */
 void lsrt_stream_gone(struct loop *l, struct stream *s);  /* closes it; the handle is spent */
 

@@ -267,9 +267,7 @@ ssize_t ls_stream_sendfile_at(struct ls_site *site, struct ls_stream *handle, in
             lseek(in, at, SEEK_SET);
         errno = error;
     }
-    error = errno;
     s->filing = false;
     lsrt_stream_leave(l, s);
-    errno = error;
     return r;
 }

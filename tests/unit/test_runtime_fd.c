@@ -195,6 +195,9 @@ static intptr_t greedy(void *arg)
     CHECK(turns >= 5);
     for (int i = turns = 0; i < 1000; i++)
         CHECK(ls_write(null, buf, sizeof buf, LS_NEVER) == 8);
+    CHECK(turns >= 5);
+    for (int i = turns = 0; i < 1000; i++)
+        CHECK(ls_wait_fd(zero, POLLIN, LS_NEVER) == POLLIN);
     CHECK(turns >= 5 && !ls_cancel(t, NULL) && !ls_await(t, NULL, LS_NEVER));
     CHECK(!ls_cancel(ls_self(), NULL)); /* and may be cancelled */
     int i = 0;
