@@ -124,6 +124,8 @@ struct report_data {
     const char *refused_words;    /* that circle */
     int64_t abandoned;            /* tasks that went on awaiting after their loop was closed */
     const char *abandoned_name;   /* one of them */
+    int64_t last;                 /* the one task that ran when the trace ended, NOT_KNOWN: none, or several */
+    const char *last_name;
     struct pool *pool;            /* owns every text */
 };
 

@@ -360,6 +360,14 @@ static void load_dead_ends(struct trace *t, struct report_data *d)
         d->abandoned_name = pool_text(d->pool, s, 1);
     }
     query_end(t, s);
+    d->last = NOT_KNOWN;
+    d->last_name = "";
+    s = query_prepare(t, "SELECT count(*), id, name FROM task WHERE state = 'running'", 0);
+    if (query_step(s) && query_int(s, 0, 0) == 1) {
+        d->last = query_int(s, 1, NOT_KNOWN);
+        d->last_name = pool_text(d->pool, s, 2);
+    }
+    query_end(t, s);
 }
 
 void report_load_tasks(struct trace *t, struct report_data *d, int max)

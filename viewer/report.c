@@ -318,8 +318,12 @@ static void killed_by(const struct page *p, const struct report_data *d)
 {
     int64_t nr = d->session.exit_signal;
     const char *name = nr > 0 && nr < NSIG ? strsignal((int)nr) : NULL;
-    if (name && nr != SIGTERM && nr != SIGINT && nr != SIGHUP)
-        fprintf(p->f, "The program was killed by signal %" PRId64 " (%s).\n", nr, name);
+    if (!name || nr == SIGTERM || nr == SIGINT || nr == SIGHUP)
+        return;
+    fprintf(p->f, "The program was killed by signal %" PRId64 " (%s)", nr, name);
+    if (d->last != NOT_KNOWN)
+        fprintf(p->f, " while task %.40s #%" PRId64 " ran", d->last_name, d->last);
+    fprintf(p->f, ".\n");
 }
 
 static void bullets(const struct page *p, const struct report_data *d, const char *title,

@@ -107,8 +107,10 @@ Test(report, a_killed_recorder_is_told_after_the_repair_too)
 
 Test(report, a_computation_without_a_stack_says_its_share_once)
 {
-    char *text = report_of("redis", "UPDATE stall SET cause = 'cpu', cpu = dur, stack = NULL, fingerprint = NULL, call = NULL, "
-                                    "detail = 'on a CPU 89 % of the time'", at_width(100));
+    char *text = report_of("redis",
+                           "UPDATE stall SET cause = 'cpu', cpu = dur, stack = NULL, fingerprint = NULL, call = NULL, "
+                           "detail = 'on a CPU 89 % of the time'",
+                           at_width(100));
     cr_expect(strstr(text, "on a CPU 89 % of the time"), "%s", text);
     cr_expect(!strstr(text, "of it"), "%s", text);
     free(text);
@@ -121,8 +123,9 @@ Test(report, the_verdict_names_the_longest_stall_beside_the_worst_harm)
                            "UPDATE stall SET dur = 400000000, victims = 1 WHERE id = (SELECT max(id) FROM stall); "
                            "UPDATE stall SET victims = 90 WHERE call IS NOT NULL",
                            at_width(100));
-    cr_expect(strstr(text, "; worst harm: 150 ms, in nanosleep called from\ndebugCommand (debug.c:842); longest: 400 ms, "
-                           "computing in stringmatchlen_impl (util.c:64).\n"),
+    cr_expect(strstr(text,
+                     "; worst harm: 150 ms, in nanosleep called from\ndebugCommand (debug.c:842); longest: 400 ms, "
+                     "computing in stringmatchlen_impl (util.c:64).\n"),
               "%s", text);
     free(text);
     text = report_of("redis", NULL, at_width(100));
@@ -134,6 +137,12 @@ Test(report, a_program_that_crashed_is_said_to_have)
 {
     char *text = report_of("redis", "INSERT INTO meta VALUES('exit_signal', 11)", at_width(100));
     cr_expect(strstr(text, "\nThe program was killed by signal 11 (Segmentation fault).\n\nSTALLS"), "%s", text);
+    free(text);
+    text = report_of("redis",
+                     "INSERT INTO meta VALUES('exit_signal', 11);"
+                     "INSERT INTO task(id, name, state) VALUES(5, 'deep', 'running'), (6, 'other', 'waiting')",
+                     at_width(100));
+    cr_expect(strstr(text, " (Segmentation fault) while task deep #5 ran.\n"), "%s", text);
     free(text);
     text = report_of("empty", "DELETE FROM meta WHERE key = 'exit_status'; INSERT INTO meta VALUES('exit_signal', 9)",
                      at_width(100));
@@ -184,8 +193,10 @@ Test(report, groups_by_task_and_by_loop)
 
 Test(report, a_quiet_recording_says_so_and_how_long_the_longest_turn_was)
 {
-    char *text = report_of("redis", "DELETE FROM stall; UPDATE iteration SET busy = 700000 WHERE busy > 10000000", at_width(100));
-    cr_expect(strstr(text, "\nNo stall: the loop was never busy for longer than 20 ms; the longest busy period was 712 us"));
+    char *text = report_of("redis", "DELETE FROM stall; UPDATE iteration SET busy = 700000 WHERE busy > 10000000",
+                           at_width(100));
+    cr_expect(
+        strstr(text, "\nNo stall: the loop was never busy for longer than 20 ms; the longest busy period was 712 us"));
     cr_expect(!strstr(text, "STALLS over"));
     free(text);
 }
@@ -210,7 +221,8 @@ Test(report, shows_n_and_tells_how_many_more)
 Test(report, colour_only_when_asked_and_never_from_the_trace)
 {
     struct wanted w = at_width(100);
-    const char *evil = "UPDATE stall SET detail = char(27) || '[2J' || char(10) || 'x'; UPDATE thread SET name = char(155)";
+    const char *evil =
+        "UPDATE stall SET detail = char(27) || '[2J' || char(10) || 'x'; UPDATE thread SET name = char(155)";
     char *text = report_of("redis", evil, w);
     cr_expect(!strchr(text, '\033'));
     cr_expect(strstr(text, "?[2J x"));
@@ -270,9 +282,10 @@ static void collapses_to(const struct report_frame *frames, int n, const char *w
 
 Test(report, a_stack_keeps_the_users_frames_and_folds_the_rest)
 {
-    struct report_frame f[] = { frame("ls_wrap_read", NOISE_PROBE), frame("read", NOISE_LIBC), frame("load", NOISE_USER),
-                                frame("uv_run", NOISE_RUNTIME), frame("apply", NOISE_LIBRARY), frame("serve", NOISE_USER),
-                                frame("main", NOISE_USER), frame("_start", NOISE_LIBC) };
+    struct report_frame f[] = { frame("ls_wrap_read", NOISE_PROBE), frame("read", NOISE_LIBC),
+                                frame("load", NOISE_USER),          frame("uv_run", NOISE_RUNTIME),
+                                frame("apply", NOISE_LIBRARY),      frame("serve", NOISE_USER),
+                                frame("main", NOISE_USER),          frame("_start", NOISE_LIBC) };
     collapses_to(f, 8, "load < .. < serve");
 }
 
@@ -284,20 +297,23 @@ Test(report, main_is_shown_when_it_is_all_there_is)
 
 Test(report, a_stack_names_the_library_function_that_was_called)
 {
-    struct report_frame f[] = { frame("do_dump", NOISE_LIBRARY), frame("json_dumps", NOISE_LIBRARY), frame("build", NOISE_USER) };
+    struct report_frame f[] = { frame("do_dump", NOISE_LIBRARY), frame("json_dumps", NOISE_LIBRARY),
+                                frame("build", NOISE_USER) };
     collapses_to(f, 3, "json_dumps < build");
 }
 
 Test(report, frames_without_a_name_give_way_to_those_that_have_one)
 {
-    struct report_frame f[] = { frame("", NOISE_USER), frame("", NOISE_USER), frame("call", NOISE_USER), frame("", NOISE_USER) };
+    struct report_frame f[] = { frame("", NOISE_USER), frame("", NOISE_USER), frame("call", NOISE_USER),
+                                frame("", NOISE_USER) };
     collapses_to(f, 4, "libx.so+0x1234 < .. < call");
     cr_expect_eq(place_culprit(f, 4), 2);
 }
 
 Test(report, the_blamed_frame_is_the_one_the_detail_names)
 {
-    struct report_frame f[] = { frame("decrRefCount", NOISE_USER), frame("call", NOISE_USER), frame("callIn", NOISE_USER) };
+    struct report_frame f[] = { frame("decrRefCount", NOISE_USER), frame("call", NOISE_USER),
+                                frame("callIn", NOISE_USER) };
     cr_expect_eq(place_blamed(f, 3, "call (100 % of 7 samples)"), 1);
     cr_expect_eq(place_blamed(f, 3, "callIn (100 % of 7 samples)"), 2);
     cr_expect_eq(place_blamed(f, 3, "read(fd 3)"), 0);
@@ -308,7 +324,8 @@ Test(report, a_stack_without_users_frames_shows_the_best_there_is)
     struct report_frame f[] = { frame("clock_nanosleep", NOISE_LIBC), frame("time_sleep", NOISE_RUNTIME),
                                 frame("_PyEval_EvalFrameDefault", NOISE_RUNTIME), frame("_start", NOISE_LIBC) };
     collapses_to(f, 4, "time_sleep");
-    struct report_frame idle[] = { frame("nanosleep", NOISE_LIBC), frame("", NOISE_RUNTIME), frame("_start", NOISE_LIBC) };
+    struct report_frame idle[] = { frame("nanosleep", NOISE_LIBC), frame("", NOISE_RUNTIME),
+                                   frame("_start", NOISE_LIBC) };
     collapses_to(idle, 3, "");
     cr_expect_eq(place_culprit(idle, 3), -1);
     struct report_frame bare[] = { frame("", NOISE_USER) };

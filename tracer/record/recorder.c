@@ -47,6 +47,7 @@ struct recorder {
     struct stalls *stalls;
     struct intake in;
     struct process_table *processes;
+    int64_t ended;          /* when the recording did; what was in the rings is stored after it */
     _Atomic bool no_memory; /* set by drain's thread, read by this one: a ring could not grow */
     bool refused_told, no_memory_told;
     int socket; /* to the stand-in; -1 when it has gone */
@@ -430,7 +431,7 @@ static uint64_t lost(struct recorder *r)
 static int finish(struct recorder *r)
 {
     int more = 1;
-    int64_t end = now_ns(r);
+    int64_t end = r->ended = now_ns(r);
     atomic_store_explicit(&r->session.arena->on, 0, memory_order_relaxed); /* read by every probe */
     store_meta_int(r->store, "finishing", 1);                              /* a reader waits from now on, see query.c */
     store_commit(r->store, true);
@@ -479,13 +480,13 @@ static int finish(struct recorder *r)
 static void sum_up(struct recorder *r, char *text, size_t size)
 {
     struct stalls_summary s = stalls_summary(r->stalls);
-    double seconds = (double)now_ns(r) / 1e9;
+    double seconds = (double)r->ended / 1e9;
     if (!r->in.loops)
         snprintf(text, size, "%s: no event loop seen in %.1f s; `loopscope report %s` says why that can be", r->o->file,
                  seconds, r->o->file);
     else if (!s.n)
-        snprintf(text, size, "%s: no stall in %.1f s of %lld loop%s, %llu lost", r->o->file, seconds,
-                 (long long)r->in.loops, r->in.loops == 1 ? "" : "s", (unsigned long long)lost(r));
+        snprintf(text, size, "%s: no stall%s in %.1f s of %lld loop%s, %llu lost", r->o->file, lost(r) ? " seen" : "",
+                 seconds, (long long)r->in.loops, r->in.loops == 1 ? "" : "s", (unsigned long long)lost(r));
     else
         snprintf(text, size, "%s: %lld stall%s in %.1f s, worst %.1f ms, %s; %llu lost; see `loopscope report %s`",
                  r->o->file, (long long)s.n, s.n == 1 ? "" : "s", seconds, (double)s.longest / 1e6, s.detail,
