@@ -224,6 +224,14 @@ static int check(struct trace *t, const struct task_list *list, char *ret_error,
     return -1;
 }
 
+/* Up to the moment, which is known by now. */
+static void count_lost(struct trace *t, struct task_list *list)
+{
+    sqlite3_stmt *s = query_prepare(t, "SELECT CAST(total(lost) AS INT) FROM gap WHERE t <= ?1", 1, list->moment.at);
+    list->lost = query_step(s) ? positive(query_int(s, 0, 0)) : 0;
+    query_end(t, s);
+}
+
 static int check_moment(struct trace *t, const struct task_list *list, char *ret_error, int error_size)
 {
     if (list->moment.why == MOMENT_ASKED && list->moment.at > list->moment.duration) {
@@ -352,6 +360,7 @@ int tasks_load(struct trace *t, const struct task_query *q, struct task_list **r
     int result = check_moment(t, list, ret_error, error_size);
     if (result == 0) {
         query_guard(t, true);
+        count_lost(t, list);
         read_query(t, list, q);
         query_guard(t, false);
         result = check(t, list, ret_error, error_size);
@@ -419,6 +428,7 @@ int tasks_alive(struct trace *t, int64_t at, struct task_list **ret_list, char *
     int result = check_moment(t, list, ret_error, error_size);
     if (result == 0) {
         bool ends = list->moment.why == MOMENT_END;
+        count_lost(t, list);
         read_tasks(t, list, ends ? "WHERE t_end IS NULL AND ?2 = ?2" : "WHERE t <= ?2 AND coalesce(t_end, ?2 + 1) > ?2",
                    "id", ALIVE_MAX);
         if (!ends && !pool_failed(list->pool))

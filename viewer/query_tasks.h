@@ -57,6 +57,7 @@ struct task_list {
     struct task_info *tasks;
     int n_tasks;
     int64_t total, found;   /* in the trace, and of these the query's */
+    int64_t lost;           /* events, up to the moment: what is shown may not be so */
     bool finished;          /* else what those alive at the end do is not stored yet, or never was */
     struct pool *pool;      /* private, both */
     struct task_lookups *lookups;

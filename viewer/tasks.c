@@ -23,13 +23,19 @@ void task_moment_words(const struct task_moment *m, char *ret_text, int size)
     }
 }
 
-void task_unfinished_note(const struct page *p, const struct task_list *list)
+void task_doubts(const struct page *p, const struct task_list *list)
 {
+    char words[200];
     if (!list->finished && list->moment.why == MOMENT_END)
         page_paragraph(p, "", 2,
                        "NOT FINISHED: what those that are alive wait for is stored when the recording ends; --at looks "
                        "at an earlier moment.",
                        BAD);
+    if (!list->lost)
+        return;
+    snprintf(words, sizeof words, "%s lost: who waits, for what, and who holds a lock may be out of date.",
+             human_plural(list->lost, "event was", "events were").s);
+    page_paragraph(p, "", 2, words, BAD);
 }
 
 static int64_t life_of(const struct task_info *k, const struct task_moment *m)
@@ -74,7 +80,7 @@ int tasks_text(const struct page *p, struct trace *t, struct task_list *list, co
     if (list->n_tasks < list->found)
         fprintf(p->f, "; the first %s, --limit shows more", human_count(list->n_tasks).s);
     fprintf(p->f, "\n");
-    task_unfinished_note(p, list);
+    task_doubts(p, list);
     fputc('\n', p->f);
     if (list->n_tasks == 0)
         return 0;
@@ -159,6 +165,7 @@ json_t *task_moment_json(const struct task_list *list, int *e)
     json_put(o, "at", json_number(list->moment.at), e);
     json_put(o, "reason", json_text(reasons[list->moment.why]), e);
     json_put(o, "duration_ns", json_number(list->moment.duration), e);
+    json_put(o, "events_lost", json_number(list->lost), e);
     return o;
 }
 

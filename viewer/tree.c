@@ -120,9 +120,10 @@ static void find_edges_of(struct tree *g, struct collector *c, const int *v, int
         add_edges(g, v[i], turn ? runners : c->edges, turn ? n_runners : c->n);
         node->any = turn || strcmp(k->why, "select") == 0 || strcmp(target.noun, "select") == 0 || target.holders > 1;
         /* Whoever ends with a lock keeps it for ever; what a semaphore gave out another may give back. */
-        node->dead_holder = target.holder_over && target.holders == 1 &&
+        bool waits = g->list->tasks[v[i]].state == TASK_WAITING;
+        node->dead_holder = waits && target.holder_over && target.holders == 1 &&
                             (strcmp(target.noun, "lock") == 0 || strcmp(target.noun, "rwlock") == 0);
-        node->stuck = g->list->tasks[v[i]].state == TASK_WAITING && (node->edges > 0 || node->dead_holder);
+        node->stuck = waits && (node->edges > 0 || node->dead_holder);
     }
     free(runners);
 }

@@ -243,7 +243,7 @@ static void heading(const struct page *p, const struct tree *g)
              counts);
     *words = (char)(*words - 'a' + 'A');
     page_paragraph(p, "", 0, words, PLAIN);
-    task_unfinished_note(p, g->list);
+    task_doubts(p, g->list);
     for (int i = 0; i < g->n_cycles && i < DEADLOCKS_SHOWN; i++) {
         tree_deadlock_words(g, i, words, sizeof words);
         page_paragraph(p, "deadlock: ", 10, words, BAD);

@@ -140,6 +140,31 @@ Test(tree, a_name_that_is_cut_is_cut_between_characters)
     }
 }
 
+Test(tree, who_was_given_the_lock_is_in_no_deadlock)
+{
+    char *text = tree_of("waits", "UPDATE task SET state = 'ready' WHERE id = 4", NOT_KNOWN, 200, 110, false);
+    cr_expect(strstr(text, "late #4") && !strstr(text, "late #4 ->"), "%s", text);
+    cr_expect(!strstr(strstr(text, "late #4"), "DEADLOCK: ready"), "%s", text);
+    free(text);
+}
+
+Test(tree, a_conclusion_over_a_gap_says_so)
+{
+    static const char lost[] =
+        "INSERT INTO gap(thread, t, t_end, lost, reason) VALUES(1, 600000000, 600000000, 7, 'full')";
+    char *text = tree_of("waits", lost, NOT_KNOWN, 200, 110, false);
+    cr_expect(strstr(text, "7 events were lost"), "%s", text);
+    free(text);
+    text = tree_of("waits", lost, 550 * MS, 200, 110, false); /* before they were */
+    cr_expect(!strstr(text, "lost: "), "%s", text);
+    free(text);
+    text = tree_of("waits", lost, NOT_KNOWN, 0, 0, true);
+    json_t *root = json_loads(text, 0, NULL);
+    cr_expect_eq(json_integer_value(json_object_get(json_object_get(root, "moment"), "events_lost")), 7);
+    json_decref(root);
+    free(text);
+}
+
 Test(tree, json_has_the_same)
 {
     char *text = tree_of("waits", NULL, NOT_KNOWN, 0, 0, true);
