@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/lib/grab.h"
@@ -159,7 +160,8 @@ Test(unwind, glibc_coroutine_ends_at_its_root)
     cr_assert_str_eq(name(&r, 0), "coro_leaf");
     cr_assert_str_eq(name(&r, 1), "coro_body");
     const char *root = name(&r, r.frames.n - 1);
-    cr_assert(!strcmp(root, "__start_context") || !strcmp(root, "?"), "%s", root); /* "?": without libc's debug symbols */
+    cr_assert(!strcmp(root, "__start_context") || !strcmp(root, "?"), "%s",
+              root); /* "?": without libc's debug symbols */
     cr_assert_eq(r.frames.n, 3);
     finish(&r);
 }
@@ -176,6 +178,19 @@ Test(unwind, boost_coroutine_ends_at_its_root)
     finish(&r);
 }
 
+/* Until the target has run for a while: on a busy machine it may not have, and two samples would be one. */
+static void let_run(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec t, first = { 0 };
+    cr_assert_eq(clock_getcpuclockid(pid, &clock), 0);
+    clock_gettime(clock, &first);
+    do {
+        usleep(100);
+        cr_assert_eq(clock_gettime(clock, &t), 0);
+    } while ((t.tv_sec - first.tv_sec) * 1000000000L + t.tv_nsec - first.tv_nsec < 50000);
+}
+
 Test(unwind, cpp_exceptions)
 {
     struct run r;
@@ -183,6 +198,7 @@ Test(unwind, cpp_exceptions)
     compile(&r, "unwind_throw.cpp", "-O2");
     start(&r, NULL);
     for (int i = 0; i < 100; i++) {
+        let_run(r.pid);
         take(&r, 8192);
         whole += !r.frames.partial && has(&r, "_start");
     }
