@@ -39,15 +39,7 @@ struct ls_chan *ls_chan_new_at(struct ls_site *site, const char *name, size_t it
 int ls_chan_send_at(struct ls_site *site, struct ls_chan *chan, const void *item, ls_ns deadline)
 {
     struct chan *c = lsrt_sync_inside(chan, &lsrt_chan_ops, "ls_chan_send");
-    if (!c)
-        return -1;
-    struct loop *l = lsrt_here;
-    int error = lsrt_mailbox_put(l, &c->box, item);
-    if (error == EAGAIN) {
-        struct wait w = { .item = (void *)item };
-        error = waitq_park(l, &c->box.givers, &w, LS_WHY_CHAN_SEND, &c->box.object, site, deadline);
-    }
-    return lsrt_result(error);
+    return c ? lsrt_result(lsrt_mailbox_give(lsrt_here, &c->box, item, LS_WHY_CHAN_SEND, site, deadline)) : -1;
 }
 
 /* 1: an item; 0: closed and drained. */
@@ -59,15 +51,7 @@ static int received(int error)
 int ls_chan_recv_at(struct ls_site *site, struct ls_chan *chan, void *ret_item, ls_ns deadline)
 {
     struct chan *c = lsrt_sync_inside(chan, &lsrt_chan_ops, "ls_chan_recv");
-    if (!c)
-        return -1;
-    struct loop *l = lsrt_here;
-    int error = lsrt_mailbox_take(l, &c->box, ret_item);
-    if (error == EAGAIN) {
-        struct wait w = { .item = ret_item };
-        error = waitq_park(l, &c->box.takers, &w, LS_WHY_CHAN_RECV, &c->box.object, site, deadline);
-    }
-    return received(error);
+    return c ? received(lsrt_mailbox_get(lsrt_here, &c->box, ret_item, LS_WHY_CHAN_RECV, site, deadline)) : -1;
 }
 
 int ls_chan_try_send(struct ls_chan *chan, const void *item)

@@ -166,6 +166,26 @@ int lsrt_mailbox_take(struct loop *l, struct mailbox *m, void *ret_item)
     return m->closed ? EPIPE : EAGAIN;
 }
 
+int lsrt_mailbox_give(struct loop *l, struct mailbox *m, const void *item, enum ls_why why, struct ls_site *site,
+                      ls_ns deadline)
+{
+    int error = lsrt_mailbox_put(l, m, item);
+    if (error != EAGAIN)
+        return error;
+    struct wait w = { .item = (void *)(uintptr_t)item };
+    return waitq_park(l, &m->givers, &w, why, &m->object, site, deadline);
+}
+
+int lsrt_mailbox_get(struct loop *l, struct mailbox *m, void *ret_item, enum ls_why why, struct ls_site *site,
+                     ls_ns deadline)
+{
+    int error = lsrt_mailbox_take(l, m, ret_item);
+    if (error != EAGAIN)
+        return error;
+    struct wait w = { .item = ret_item };
+    return waitq_park(l, &m->takers, &w, why, &m->object, site, deadline);
+}
+
 void lsrt_mailbox_close(struct loop *l, struct mailbox *m)
 {
     m->closed = true;

@@ -30,6 +30,11 @@ void lsrt_mailbox_destroy(struct loop *l, struct object *o);
 /* Without waiting: 0, EAGAIN, EPIPE (closed; for take: and empty), put also ENOMEM. */
 int lsrt_mailbox_put(struct loop *l, struct mailbox *m, const void *item);
 int lsrt_mailbox_take(struct loop *l, struct mailbox *m, void *ret_item);
+/* The same, waiting until it can be done: ETIMEDOUT, ECANCELED instead of EAGAIN. */
+int lsrt_mailbox_give(struct loop *l, struct mailbox *m, const void *item, enum ls_why why, struct ls_site *site,
+                      ls_ns deadline);
+int lsrt_mailbox_get(struct loop *l, struct mailbox *m, void *ret_item, enum ls_why why, struct ls_site *site,
+                     ls_ns deadline);
 /* Makes room for n items: 0, ENOMEM. */
 int lsrt_mailbox_reserve(struct mailbox *m, size_t n);
 /* No more puts; who waits at either end gets EPIPE. */

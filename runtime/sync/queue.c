@@ -56,29 +56,13 @@ struct ls_queue *ls_queue_new_priority_at(struct ls_site *site, const char *name
 int ls_queue_put_at(struct ls_site *site, struct ls_queue *queue, const void *item, ls_ns deadline)
 {
     struct queue *q = lsrt_sync_inside(queue, &lsrt_queue_ops, "ls_queue_put");
-    if (!q)
-        return -1;
-    struct loop *l = lsrt_here;
-    int error = lsrt_mailbox_put(l, &q->box, item);
-    if (error == EAGAIN) {
-        struct wait w = { .item = (void *)item };
-        error = waitq_park(l, &q->box.givers, &w, LS_WHY_QUEUE_PUT, &q->box.object, site, deadline);
-    }
-    return lsrt_result(error);
+    return q ? lsrt_result(lsrt_mailbox_give(lsrt_here, &q->box, item, LS_WHY_QUEUE_PUT, site, deadline)) : -1;
 }
 
 int ls_queue_get_at(struct ls_site *site, struct ls_queue *queue, void *ret_item, ls_ns deadline)
 {
     struct queue *q = lsrt_sync_inside(queue, &lsrt_queue_ops, "ls_queue_get");
-    if (!q)
-        return -1;
-    struct loop *l = lsrt_here;
-    int error = lsrt_mailbox_take(l, &q->box, ret_item);
-    if (error == EAGAIN) {
-        struct wait w = { .item = ret_item };
-        error = waitq_park(l, &q->box.takers, &w, LS_WHY_QUEUE_GET, &q->box.object, site, deadline);
-    }
-    return lsrt_result(error);
+    return q ? lsrt_result(lsrt_mailbox_get(lsrt_here, &q->box, ret_item, LS_WHY_QUEUE_GET, site, deadline)) : -1;
 }
 
 int ls_queue_put_nowait(struct ls_queue *queue, const void *item)

@@ -1,8 +1,6 @@
 /* Connecting: addresses in a race, local addresses, deadlines and cancels in the middle. */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -11,21 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <loopscope/runtime.h>
+#include "tests/lib/check.h"
 
-/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
-#define CHECK(x)             \
-    do {                     \
-        if (!(x))            \
-            return __LINE__; \
-    } while (0)
-#define TEST(name, fn)                                                                                 \
-    Test(runtime_connect, name, .timeout = 20)                                                         \
-    {                                                                                                  \
-        intptr_t line = ls_run(fn, NULL, NULL);                                                        \
-        cr_assert_eq(line, 0, "failed at line %d, errno %d, '%s'", (int)line, errno, ls_error_text()); \
-    }
-#define SOON ls_after(5 * LS_SEC)
+#define TEST(name, fn) TEST_IN(runtime_connect, name, fn)
+#define SOON           ls_after(5 * LS_SEC)
 
 /* The look-up of "a,b,c" finds these addresses in this order: it is the program's getaddrinfo that the runtime calls. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret_list)

@@ -1,7 +1,5 @@
 /* Datagrams, UDP and Unix; vectors; sendfile; fds that epoll refuses. */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,21 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <loopscope/runtime.h>
+#include "tests/lib/check.h"
 
-/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
-#define CHECK(x)             \
-    do {                     \
-        if (!(x))            \
-            return __LINE__; \
-    } while (0)
-#define TEST(name, fn)                                                                                 \
-    Test(runtime_datagram, name, .timeout = 20)                                                        \
-    {                                                                                                  \
-        intptr_t line = ls_run(fn, NULL, NULL);                                                        \
-        cr_assert_eq(line, 0, "failed at line %d, errno %d, '%s'", (int)line, errno, ls_error_text()); \
-    }
-#define SOON ls_after(5 * LS_SEC)
+#define TEST(name, fn) TEST_IN(runtime_datagram, name, fn)
+#define SOON           ls_after(5 * LS_SEC)
 
 static int port_of(int fd)
 {

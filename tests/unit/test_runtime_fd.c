@@ -1,6 +1,4 @@
 /* Waiting on fds: pipes, sockets, deadlines, two waiters, numbers that are used again; and jobs on threads. */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,20 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <loopscope/runtime.h>
+#include "tests/lib/check.h"
 
-/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
-#define CHECK(x)             \
-    do {                     \
-        if (!(x))            \
-            return __LINE__; \
-    } while (0)
-#define TEST(name, fn)                                                          \
-    Test(runtime_fd, name, .timeout = 20)                                       \
-    {                                                                           \
-        intptr_t line = ls_run(fn, NULL, NULL);                                 \
-        cr_assert_eq(line, 0, "failed at line %d, errno %d", (int)line, errno); \
-    }
+#define TEST(name, fn) TEST_IN(runtime_fd, name, fn)
 
 struct end {
     int fd;

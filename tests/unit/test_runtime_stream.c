@@ -1,6 +1,4 @@
 /* Streams over local sockets: pieces, ends, limits, watermarks, what is kept when a call is stopped. */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <loopscope/runtime.h>
+#include "tests/lib/check.h"
 
-/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
-#define CHECK(x)             \
-    do {                     \
-        if (!(x))            \
-            return __LINE__; \
-    } while (0)
-#define TEST(name, fn)                                                                                 \
-    Test(runtime_stream, name, .timeout = 20)                                                          \
-    {                                                                                                  \
-        intptr_t line = ls_run(fn, NULL, NULL);                                                        \
-        cr_assert_eq(line, 0, "failed at line %d, errno %d, '%s'", (int)line, errno, ls_error_text()); \
-    }
+#define TEST(name, fn) TEST_IN(runtime_stream, name, fn)
 
 /* Two ends of a connection; the raw one is non-blocking, so that a test never hangs in it. */
 static struct ls_stream *pair(int *ret_raw)

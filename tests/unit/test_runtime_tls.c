@@ -1,7 +1,5 @@
 /* TLS over streams: handshakes good and bad, ends true and false, what comes in pieces.
  * link: -lssl -lcrypto */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -12,21 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <loopscope/runtime.h>
+#include "tests/lib/check.h"
 
-/* Runs on a coroutine's stack, where Criterion's asserts must not: a test's task returns the line that failed. */
-#define CHECK(x)             \
-    do {                     \
-        if (!(x))            \
-            return __LINE__; \
-    } while (0)
-#define TEST(name, fn)                                                                                 \
-    Test(runtime_tls, name, .timeout = 30)                                                             \
-    {                                                                                                  \
-        make_certificate();                                                                            \
-        intptr_t line = ls_run(fn, NULL, NULL);                                                        \
-        cr_assert_eq(line, 0, "failed at line %d, errno %d, '%s'", (int)line, errno, ls_error_text()); \
-        remove_certificate();                                                                          \
+#define TEST(name, fn)                     \
+    Test(runtime_tls, name, .timeout = 30) \
+    {                                      \
+        make_certificate();                \
+        RUN(fn);                           \
+        remove_certificate();              \
     }
 #define SOON ls_after(10 * LS_SEC)
 
