@@ -34,7 +34,7 @@ int ls_detach(struct ls_task *task)
     if (t->awaiters + t->lent >= t->refs)
         return lsrt_misuse(EBUSY,
                            t->awaiters ? "ls_detach: somebody awaits task '%s'"
-                                       : "ls_detach: the handle of task '%s' is its group's",
+                                       : "ls_detach: the handle of task '%s' is its group's, or lent to a callback",
                            t->name);
     t->detached = true;
     if (ls_probe_on())
