@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "loopscope/probe.h"
 #include "tracer/arena.h"
@@ -555,6 +556,25 @@ Test(assemble, a_hold_lasts_from_its_first_waiter_to_the_hand_over)
     cr_assert_eq(got.holds, 3);
     static const struct row_hold want[] = { { 1, 5, 1, 10, 30 }, { 2, 5, 2, 30, 40 }, { 3, 5, 2, 40, ROW_NULL } };
     cr_assert_eq(memcmp(got.hold, want, sizeof want), 0);
+}
+
+static void count_hold(void *c, const struct row_hold *r)
+{
+    (void)c;
+    got.holds += r->t_end != ROW_NULL;
+}
+Test(assemble, very_many_holds_take_little_time) /* locks and tasks that were made in turn */
+{
+    struct assemble_sink sink = { .hold = count_hold };
+    assembler_free(a);
+    a = assembler_new(&sink, &ns_clock);
+    assembler_thread(a, 1, 10);
+    clock_t began = clock();
+    for (uint32_t round = 2; round--;)
+        for (uint32_t i = 1; i <= 1000000; i++)
+            HOLD(i, 2 * i, 2 * i + 1, round);
+    cr_assert_lt((double)(clock() - began) / CLOCKS_PER_SEC, 8);
+    cr_assert_eq(got.holds, 1000000);
 }
 
 Test(assemble, members_of_a_wait_are_told_one_by_one)

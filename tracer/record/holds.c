@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define HOLDS_MAX (1u << 20)
-#define BUCKETS   (1u << 12)
+#define BUCKETS   (1u << 16)
 
 struct open_hold {
     struct open_hold *next; /* in its hash chain */
@@ -49,8 +49,8 @@ void hold_table_free(struct hold_table *ht)
 /* Where the hold of that lock by that task hangs, or would. */
 static struct open_hold **place_of(struct hold_table *ht, int64_t object, int64_t task)
 {
-    uint32_t key = (uint32_t)object * 2654435769u + (uint32_t)task * 2246822519u;
-    struct open_hold **h = &ht->bucket[key >> 20 & (BUCKETS - 1)];
+    uint64_t key = ((uint64_t)object << 32 | (uint32_t)task) * 0x9e3779b97f4a7c15u; /* 2^64 / the golden ratio */
+    struct open_hold **h = &ht->bucket[(key ^ key >> 32) >> 7 & (BUCKETS - 1)];
     while (*h && ((*h)->row.object != object || (*h)->row.task != task))
         h = &(*h)->next;
     return h;
