@@ -31,15 +31,19 @@ static void add(struct help *h, enum role role, const char *keys, const char *te
     snprintf(e->text, sizeof e->text, "%s", text);
 }
 
+/* Nothing, not even its title, when the screen has no key of it. */
 static void add_section(struct help *h, enum key_section section, unsigned screen)
 {
     char keys[64], name[KEY_NAME];
+    bool empty = true;
 
-    add(h, ROLE_TITLE, "", key_section_names[section]);
     for (size_t i = 0; i < key_table_size; i++) {
         const struct key_binding *b = &key_table[i];
         if (b->section != section || !(b->screens & screen))
             continue;
+        if (empty)
+            add(h, ROLE_TITLE, "", key_section_names[section]);
+        empty = false;
         *keys = 0;
         for (int k = 0; k < KEYS_PER_REQUEST && b->keys[k]; k++) {
             keys_name(b->keys[k], term_glyphs()->ascii, name);
@@ -47,7 +51,8 @@ static void add_section(struct help *h, enum key_section section, unsigned scree
         }
         add(h, ROLE_HINT_KEY, keys, b->help);
     }
-    add(h, ROLE_NONE, "", "");
+    if (!empty)
+        add(h, ROLE_NONE, "", "");
 }
 
 static void add_signs(struct help *h)
