@@ -52,8 +52,8 @@ int fixture_build(const char *sql_path, const char *path)
     unlink(path);
     if (sqlite3_open(path, &db) != SQLITE_OK)
         fprintf(stderr, "fixture: %s: %s\n", path, sqlite3_errmsg(db));
-    else if (run(db, "schema", schema) == 0 && run(db, "begin", "PRAGMA synchronous=OFF; BEGIN") == 0 &&
-             run(db, sql_path, sql) == 0 && run(db, "commit", "COMMIT") == 0)
+    else if (run(db, "begin", "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; BEGIN") == 0 &&
+             run(db, "schema", schema) == 0 && run(db, sql_path, sql) == 0 && run(db, "commit", "COMMIT") == 0)
         result = 0;
     sqlite3_close(db);
     free(sql);
