@@ -1,14 +1,12 @@
 /* call.c - functions that the loop calls later, between tasks.  Runs on the loop's thread.
  *
- * Calls lie in chunks that are never moved, and a handle is (loop, generation, index), as a task's. */
+ * Calls lie in chunks that are never moved, and a handle is a number, as a task's. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "loop.h"
 
 #define CALLS_A_CHUNK 256
-#define INDEX_BITS    24
-#define INDEX_MASK    ((1u << INDEX_BITS) - 1)
 
 struct call {
     struct timer_node node; /* first */
@@ -38,7 +36,7 @@ static struct call *call_new(struct loop *l)
         return call;
     }
     if (c->count == c->chunk_count * CALLS_A_CHUNK) {
-        if (c->count > INDEX_MASK - CALLS_A_CHUNK) {
+        if (c->count > LSRT_INDEX_MASK - CALLS_A_CHUNK) {
             errno = ENOMEM;
             return NULL;
         }
@@ -62,7 +60,7 @@ static struct call *call_new(struct loop *l)
 
 static void call_free(struct loop *l, struct call *call)
 {
-    call->generation = (call->generation + 1) & INDEX_MASK; /* its handle is spent */
+    call->generation = (call->generation + 1) & LSRT_INDEX_MASK; /* its handle is spent */
     call->next_free = l->calls->free;
     l->calls->free = call;
 }
@@ -121,7 +119,7 @@ struct ls_timer *ls_call_at_at(struct ls_site *site, ls_ns time, void (*fn)(void
     call->fn = fn;
     call->arg = arg;
     call->site = site;
-    return (struct ls_timer *)((uintptr_t)l->id << 48 | (uintptr_t)call->generation << INDEX_BITS | call->index);
+    return (struct ls_timer *)lsrt_handle(l, HANDLE_TIMER, call->generation, call->index);
 }
 
 int ls_timer_cancel(struct ls_timer *timer)
@@ -130,13 +128,13 @@ int ls_timer_cancel(struct ls_timer *timer)
     if (!l)
         return -1;
     uintptr_t h = (uintptr_t)timer;
-    uint32_t index = (uint32_t)h & INDEX_MASK, generation = (uint32_t)(h >> INDEX_BITS) & INDEX_MASK;
+    uint32_t index = (uint32_t)h & LSRT_INDEX_MASK, generation = (uint32_t)(h >> LSRT_INDEX_BITS) & LSRT_INDEX_MASK;
     if (!timer)
         return lsrt_misuse(EINVAL, "ls_timer_cancel: the timer is NULL");
-    if (h >> 48 != l->id)
+    if (lsrt_handle_kind(h) == HANDLE_TIMER && lsrt_handle_loop(h) != l->id)
         return lsrt_misuse(EPERM, "ls_timer_cancel: this timer is of another loop (%u, this is %u)",
-                           (unsigned)(h >> 48), l->id);
-    if (!l->calls || index >= l->calls->count)
+                           lsrt_handle_loop(h), l->id);
+    if (lsrt_handle_kind(h) != HANDLE_TIMER || !l->calls || index >= l->calls->count)
         return lsrt_misuse(EINVAL, "ls_timer_cancel: not a timer");
     struct call *call = &l->calls->chunks[index / CALLS_A_CHUNK][index % CALLS_A_CHUNK];
     if (call->generation != generation || !call->node.place)

@@ -216,7 +216,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
     struct loop *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
-    l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) % UINT16_MAX + 1);
+    l->id = (uint16_t)(atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) % LSRT_LOOPS_MAX + 1);
     l->ready_end = &l->ready;
     l->done_end = &l->done_calls;
     l->doubt = -1;

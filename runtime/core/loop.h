@@ -220,15 +220,29 @@ static inline struct task *lsrt_task_at(struct loop *l, uint32_t index) /* index
 {
     return &l->chunks[index / TASKS_A_CHUNK][index % TASKS_A_CHUNK];
 }
-/* A handle is a number (loop, generation, index), not an address: one that is spent, made up or from another thread is
- * found out by comparing, and never followed. */
+/* A handle is a number (kind, loop, generation, index), not an address: one that is spent, made up, of another kind or from
+ * another thread is found out by comparing, and never followed. */
+enum handle_kind { HANDLE_TASK, HANDLE_TIMER, HANDLE_OBJECT, HANDLE_LOOP }; /* of a task 0, so that h >> 48 is the loop */
+#define LSRT_LOOPS_MAX  ((1u << 14) - 1)
 #define LSRT_INDEX_BITS 24
 #define LSRT_INDEX_MASK ((1u << LSRT_INDEX_BITS) - 1)
-_Static_assert(sizeof(uintptr_t) == 8, "a handle holds 16 bits of loop, 24 of generation and 24 of index");
-static inline struct ls_task *lsrt_task_handle(struct loop *l, struct task *t)
+_Static_assert(sizeof(uintptr_t) == 8, "a handle holds 2 bits of kind, 14 of loop, 24 of generation and 24 of index");
+static inline uintptr_t lsrt_handle(const struct loop *l, enum handle_kind kind, uint32_t generation, uint32_t index)
 {
-    return (struct ls_task *)((uintptr_t)l->id << 48 |
-                              (uintptr_t)(t->generation & LSRT_INDEX_MASK) << LSRT_INDEX_BITS | t->index);
+    return (uintptr_t)kind << 62 | (uintptr_t)l->id << 48 |
+           (uintptr_t)(generation & LSRT_INDEX_MASK) << LSRT_INDEX_BITS | index;
+}
+static inline enum handle_kind lsrt_handle_kind(uintptr_t h)
+{
+    return (enum handle_kind)(h >> 62);
+}
+static inline unsigned lsrt_handle_loop(uintptr_t h) /* 0: it is no handle */
+{
+    return (unsigned)(h >> 48) & LSRT_LOOPS_MAX;
+}
+static inline struct ls_task *lsrt_task_handle(const struct loop *l, const struct task *t)
+{
+    return (struct ls_task *)lsrt_handle(l, HANDLE_TASK, t->generation, t->index);
 }
 /* The task of a handle; NULL, errno and the error text when it is none that may be used here and now. */
 struct task *lsrt_task_misuse(struct loop *l, struct ls_task *handle, const char *call);

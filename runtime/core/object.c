@@ -8,9 +8,6 @@
 
 #include "loop.h"
 
-#define INDEX_BITS 24
-#define INDEX_MASK OBJECT_INDEX_MASK
-
 static struct object_table *table_with_room(struct loop *l)
 {
     struct object_table *t = l->objects;
@@ -19,7 +16,7 @@ static struct object_table *table_with_room(struct loop *l)
     if (t->free || t->count < t->room)
         return t;
     uint32_t room = t->room ? 2 * t->room : 32;
-    if (room > INDEX_MASK)
+    if (room > LSRT_INDEX_MASK)
         return NULL;
     struct object_seat *seats = realloc(t->seats, room * sizeof *seats);
     if (!seats)
@@ -27,15 +24,6 @@ static struct object_table *table_with_room(struct loop *l)
     t->seats = seats;
     t->room = room;
     return t;
-}
-
-/* Bit 47 tells it from a task's, whose generations begin with 1, too. */
-#define MARK            ((uintptr_t)1 << 47)
-#define GENERATION_MASK (INDEX_MASK >> 1)
-
-static uintptr_t handle_of(const struct loop *l, uint32_t generation, uint32_t index)
-{
-    return (uintptr_t)l->id << 48 | MARK | (uintptr_t)generation << INDEX_BITS | index;
 }
 
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name)
@@ -55,7 +43,7 @@ void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_si
         seat->generation = 1;
     }
     seat->object = o;
-    seat->handle = handle_of(l, seat->generation, index);
+    seat->handle = lsrt_handle(l, HANDLE_OBJECT, seat->generation, index);
     o->ops = ops;
     o->site = site;
     o->index = index;
@@ -74,7 +62,7 @@ void lsrt_object_free(struct loop *l, void *object)
         ls_probe_object_end(o->probe_id);
     seat->object = NULL;
     seat->handle = 0;
-    seat->generation = (seat->generation + 1) & GENERATION_MASK;
+    seat->generation = (seat->generation + 1) & LSRT_INDEX_MASK;
     seat->next_free = l->objects->free;
     l->objects->free = o->index + 1;
     free(o);
@@ -83,8 +71,8 @@ void lsrt_object_free(struct loop *l, void *object)
 void lsrt_object_retire(struct loop *l, struct object *o)
 {
     struct object_seat *seat = &l->objects->seats[o->index];
-    o->generation = seat->generation = (seat->generation + 1) & GENERATION_MASK;
-    seat->handle = handle_of(l, seat->generation, o->index);
+    o->generation = seat->generation = (seat->generation + 1) & LSRT_INDEX_MASK;
+    seat->handle = lsrt_handle(l, HANDLE_OBJECT, seat->generation, o->index);
 }
 
 void *lsrt_object_handle(struct loop *l, const void *object)
@@ -95,17 +83,16 @@ void *lsrt_object_handle(struct loop *l, const void *object)
 void *lsrt_object_refuse(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
 {
     uintptr_t h = (uintptr_t)handle;
-    uint32_t index = (uint32_t)h & INDEX_MASK;
+    uint32_t index = (uint32_t)h & LSRT_INDEX_MASK;
     const struct object_seat *seat = l->objects && index < l->objects->count ? &l->objects->seats[index] : NULL;
     if (!h)
         lsrt_misuse(EINVAL, "%s: the %s is NULL", call, ops->noun);
-    else if (!(h >> 48))
-        lsrt_misuse(EINVAL, "%s: not a %s", call, ops->noun);
-    else if (!(h & MARK) && h >> 48 == l->id)
-        lsrt_misuse(EINVAL, "%s: not a %s, but perhaps a task", call, ops->noun);
-    else if (h >> 48 != l->id)
+    else if (lsrt_handle_kind(h) != HANDLE_OBJECT)
+        lsrt_misuse(EINVAL, "%s: not a %s%s", call, ops->noun,
+                    lsrt_handle_kind(h) == HANDLE_TASK && lsrt_handle_loop(h) ? ", but perhaps a task" : "");
+    else if (lsrt_handle_loop(h) != l->id)
         lsrt_misuse(EPERM, "%s: this %s is of another loop (%u, this is %u): it belongs to its thread", call, ops->noun,
-                    (unsigned)(h >> 48), l->id);
+                    lsrt_handle_loop(h), l->id);
     else if (seat && seat->handle == h)
         lsrt_misuse(EINVAL, "%s: not a %s: '%s' is a %s", call, ops->noun, seat->object->name, seat->object->ops->noun);
     else
@@ -131,7 +118,7 @@ int lsrt_object_watch(struct loop *l, const struct object *o, int fd, uint32_t e
 
 void lsrt_object_event(struct loop *l, uint64_t data, uint32_t events)
 {
-    const struct object_seat *seat = &l->objects->seats[data & INDEX_MASK];
+    const struct object_seat *seat = &l->objects->seats[data & LSRT_INDEX_MASK];
     if (seat->object && seat->generation == data >> 32) /* not one that went a moment ago */
         seat->object->ops->event(l, seat->object, events);
 }

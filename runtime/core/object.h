@@ -51,7 +51,6 @@ struct object_table {
     struct object_seat *seats;
     uint32_t count, room, free; /* free: index + 1 */
 };
-#define OBJECT_INDEX_MASK 0xffffffu /* the lowest 24 bits of a handle */
 
 /* A zeroed object of ops->size with a name (copied; NULL: the noun).  NULL and ENOMEM. */
 void *lsrt_object_new(struct loop *l, const struct object_ops *ops, struct ls_site *site, const char *name);
@@ -64,7 +63,7 @@ void *lsrt_object_refuse(struct loop *l, const void *handle, const struct object
 static inline void *lsrt_object_of(struct loop *l, const void *handle, const struct object_ops *ops, const char *call)
 {
     const struct object_table *t = l->objects;
-    uint32_t index = (uint32_t)(uintptr_t)handle & OBJECT_INDEX_MASK;
+    uint32_t index = (uint32_t)(uintptr_t)handle & LSRT_INDEX_MASK;
     if (__builtin_expect(handle && t && index < t->count, 1)) {
         const struct object_seat *seat = &t->seats[index];
         if (__builtin_expect(seat->handle == (uintptr_t)handle && seat->object->ops == ops, 1))

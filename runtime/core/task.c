@@ -25,16 +25,12 @@ struct task *lsrt_task_misuse(struct loop *l, struct ls_task *handle, const char
         lsrt_misuse(EINVAL, "%s: not a task: '%s' is a %s", call, seat->object->name, seat->object->ops->noun);
         return NULL;
     }
-    if (!(h >> 48)) {
-        lsrt_misuse(EINVAL, "%s: not a task", call);
-        return NULL;
-    }
-    if (h >> 48 != l->id) {
+    if (lsrt_handle_kind(h) == HANDLE_TASK && lsrt_handle_loop(h) && lsrt_handle_loop(h) != l->id) {
         lsrt_misuse(EPERM, "%s: task %u is of another loop (%u, this is %u): a task belongs to its thread", call, index,
-                    (unsigned)(h >> 48), l->id);
+                    lsrt_handle_loop(h), l->id);
         return NULL;
     }
-    if (index >= l->task_count) {
+    if (lsrt_handle_kind(h) != HANDLE_TASK || !lsrt_handle_loop(h) || index >= l->task_count) {
         lsrt_misuse(EINVAL, "%s: not a task", call);
         return NULL;
     }

@@ -13,7 +13,7 @@
 #include "runtime/core/loop.h"
 #include "runtime/core/object.h"
 
-#define MARK ((uint64_t)0x6c73 << 48) /* "ls": what is no loop's handle is told as such */
+#define MARK ((uint64_t)HANDLE_LOOP << 62 | (uint64_t)0x2c73 << 48) /* what is no loop's handle is told as such */
 
 struct ls_loop *ls_loop_self(void)
 {

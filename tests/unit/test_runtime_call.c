@@ -88,7 +88,7 @@ static intptr_t misuse_app(void *arg)
 {
     (void)arg;
     static const uintptr_t shape[] = { 0, 5, 0x7777000001000000, 0x0000000001ffffff };
-    static const int code[] = { EINVAL, EPERM, EPERM, EPERM };
+    static const int code[] = { EINVAL, EINVAL, EPERM, EINVAL };
     for (int i = 0; i < 4; i++)
         if (ls_timer_cancel((struct ls_timer *)shape[i]) != -1 || errno != code[i])
             return i + 1;

@@ -151,7 +151,11 @@ static intptr_t misuse_app(void *arg)
         return 4;
     if (ls_await(ls_self(), NULL, LS_NEVER) != -1 || errno != EDEADLK || !strstr(ls_error_text(), "wait for itself"))
         return 5;
-    for (int i = 0; i < 3; i++) { /* their places are those of tasks */
+    for (int i = 0; i < 3; i++) { /* their places are those of tasks, and so are the timers' */
+        struct ls_timer *timer = ls_call_later(LS_NEVER, free, NULL);
+        if (ls_cancel((struct ls_task *)timer, NULL) != -1 || errno != EINVAL || ls_queue_free((void *)timer) != -1 ||
+            errno != EINVAL || ls_timer_cancel((void *)ls_self()) != -1 || errno != EINVAL || ls_timer_cancel(timer))
+            return 11;
         struct ls_queue *q = ls_queue_new("q", 1, 1);
         if (ls_cancel((struct ls_task *)q, NULL) != -1 || errno != EINVAL || !strstr(ls_error_text(), "'q' is a queue"))
             return 10;
