@@ -27,7 +27,7 @@
  * (ls_after(ns), LS_NEVER; a deadline that has passed tries once and does not wait).  What waits may fail with
  *     ETIMEDOUT  the deadline passed        ECANCELED  ls_cancel was called (once for each call), or main is over
  *     EPERM      not inside a task, or a handle of another thread's loop
- * A task fails by returning -1 with errno set; that errno is kept for whoever awaits it.
+ * A task fails by returning -1 with errno set (EIO, when it is 0); that errno is kept for whoever awaits it.
  * A handle used wrongly (twice, after its end, on another thread) is an error, never a crash: ls_error_text() names it,
  * and LOOPSCOPE_DEBUG=1 in the environment prints it.  A task that overflows its stack gets SIGSEGV from the guard page
  * below it; LOOPSCOPE_DEBUG=1 names the task first. */

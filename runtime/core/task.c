@@ -240,7 +240,7 @@ static void task_main(void)
     struct task *t = l->current;
     errno = 0;
     intptr_t result = t->fn(t->arg);
-    int error = errno;
+    int error = errno ? errno : EIO; /* of a failure: ls_gather and ls_error are 0 when there is none */
     if (LSRT_UNLIKELY(lsrt_here != l))
         lsrt_fork_end(result);
     if (LSRT_UNLIKELY(t->more || t->scopes))

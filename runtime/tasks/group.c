@@ -195,7 +195,7 @@ void lsrt_groups_end(struct task *t)
 static void keep_error(struct group *g, const struct task *t)
 {
     if (!g->error)
-        g->error = t->error ? t->error : EIO; /* it gave no errno */
+        g->error = t->error;
     if (g->error_count == g->error_room) {
         size_t room = g->error_room ? 2 * g->error_room : 4;
         struct ls_group_error *errors = realloc(g->errors, room * sizeof *errors);

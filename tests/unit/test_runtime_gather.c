@@ -221,3 +221,28 @@ Test(runtime_gather, who_awaits_when_the_loop_closes_is_told)
 {
     cr_assert_str_eq(told(left_at_the_end), "");
 }
+
+static intptr_t fails_without_errno(void *arg)
+{
+    (void)arg;
+    errno = 0;
+    return -1;
+}
+static intptr_t takes_long(void *arg)
+{
+    return ls_sleep(LS_SEC) ? -1 : (intptr_t)arg;
+}
+static intptr_t no_errno(void *arg)
+{
+    struct ls_task *t[2] = { ls_spawn(fails_without_errno, NULL, NULL), ls_spawn(takes_long, (void *)5, NULL) };
+    intptr_t out[2] = { 7, 7 };
+    (void)arg;
+    want_error(ls_gather(t, 2, out, LS_NEVER), EIO, NULL);
+    want(ls_error(t[0]) == EIO && ls_done(t[1]) == 0);
+    want(!ls_gather_all(t, 2, out, LS_NEVER) && out[0] == -EIO && out[1] == 5);
+    return 0;
+}
+Test(runtime_gather, a_failure_that_gives_no_errno_is_EIO)
+{
+    cr_assert_str_eq(told_shuffled(no_errno), "");
+}
