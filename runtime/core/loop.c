@@ -228,6 +228,7 @@ static struct loop *loop_new(const struct ls_opts *opts)
     l->clock = VIRTUAL_START;
     lsrt_stack_pool_init(&l->stacks, opts->stack_size);
     lsrt_debug_init(l);
+    lsrt_exceptions_watch(l);
 #ifdef LSRT_ASAN
     pthread_attr_t attr;
     void *lo;

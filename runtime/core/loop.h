@@ -50,6 +50,12 @@ static inline struct on on_fd(int fd)
     return (struct on){ .kind = ON_FD, .fd = fd };
 }
 
+/* What the C++ runtime keeps of a thread, as its ABI says (Itanium C++ ABI, 2.2.2); exception.c. */
+struct exceptions {
+    void *caught; /* and not left yet, the innermost first */
+    unsigned uncaught;
+};
+
 enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_DONE, TASK_ABANDONED };
 
 struct task {
@@ -99,6 +105,7 @@ struct task {
     intptr_t result;                        /* DONE */
     uint64_t ended;                         /* DONE: the how many-th of its loop */
     struct task *group_next, **group_link; /* while it has a group */
+    struct exceptions exceptions;          /* while it does not run; none when it is over */
     char text[36];
 };
 
@@ -146,7 +153,8 @@ struct loop {
     pid_t tid;
     ls_ns began;
     uint32_t dumps; /* how many there were; dump.c */
-    uint32_t switch_hook; /* != 0: somebody wants to know of each switch: LSRT_HOOK_DEBUG + tasks that may block */
+    uint32_t switch_hook; /* != 0: somebody wants to know of each switch: LSRT_HOOK_* + tasks that may block */
+    struct exceptions exceptions, *thread_exceptions; /* of the loop's own stack; where the C++ runtime looks */
     const char *allow;    /* of what runs on the loop's own stack; trace.c */
 
     bool debug; /* LOOPSCOPE_DEBUG=1; debug.c.  While it is set, the step that runs: */
@@ -290,6 +298,11 @@ void lsrt_task_cancel_here(struct loop *l, struct task *t, const char *why); /* 
 void lsrt_cancel_through(struct loop *l, struct gate *g, const char *why);
 /* Takes a cancel of the running task back that was made when `told` was as given; true: it was told since. */
 bool lsrt_task_uncancel(struct task *t, uint32_t told);
+
+/* exception.c */
+#define LSRT_HOOK_EXCEPTIONS (1u << 30)
+void lsrt_exceptions_watch(struct loop *l);
+void lsrt_exceptions_switch(struct loop *l, struct task *from, struct task *to);
 
 /* guard.c */
 void lsrt_guard_watch(struct loop *l);

@@ -73,6 +73,8 @@ static inline void hook_switch(struct loop *l, struct task *from, struct task *t
         return;
     if (l->switch_hook & LSRT_HOOK_DEBUG)
         lsrt_debug_switch(l, from, to);
+    if (l->switch_hook & LSRT_HOOK_EXCEPTIONS)
+        lsrt_exceptions_switch(l, from, to);
     lsrt_allow_switch(l, from, to);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <stdexcept>
 
 static intptr_t throws(void *arg)
@@ -22,8 +23,31 @@ static intptr_t throws(void *arg)
     return -1;
 }
 
+// What a task has caught is its own, whoever throws and catches while it awaits in there.
+static intptr_t rethrows(void *arg)
+{
+    const char *mine = static_cast<const char *>(arg);
+    try {
+        throw std::runtime_error(mine);
+    } catch (...) {
+        ls_sleep(LS_MS);
+        ls_yield();
+        try {
+            throw;
+        } catch (const std::exception &e) {
+            return std::strcmp(e.what(), mine) ? -1 : 0;
+        }
+    }
+}
+
 static intptr_t app(void *)
 {
+    char names[3][2] = { "a", "b", "c" };
+    struct ls_task *r[3];
+    for (int i = 0; i < 3; i++)
+        r[i] = ls_spawn(rethrows, names[i], nullptr);
+    if (ls_gather(r, 3, nullptr, LS_NEVER))
+        return 8;
     intptr_t out[2];
     struct ls_task *t[2] = { ls_spawn(throws, nullptr, "t%d", 0), ls_spawn(throws, out, nullptr) };
     if (ls_gather(t, 2, out, LS_NEVER))
