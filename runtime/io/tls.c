@@ -39,7 +39,7 @@ struct session {
     bool ready;          /* the handshake is done */
     bool failed;
     bool wire_ended;
-    char *alpn;
+    char alpn[256]; /* "": none; a name has one byte for its length */
 };
 
 static void context_unref(struct context *c)
@@ -239,7 +239,6 @@ static void layer_free(struct stream *s)
     SSL_free(t->ssl);
     context_unref(t->context);
     buffer_free(&t->ahead);
-    free(t->alpn);
     free(t);
     s->tls = NULL;
     s->layer = NULL;
@@ -458,10 +457,9 @@ static int shake_hands(struct loop *l, struct stream *s, struct ls_site *site, l
     const unsigned char *name;
     unsigned n;
     SSL_get0_alpn_selected(t->ssl, &name, &n);
-    if (n && (t->alpn = malloc(n + 1))) {
+    if (n)
         memcpy(t->alpn, name, n);
-        t->alpn[n] = 0;
-    }
+    t->alpn[n] = 0;
     t->ready = true;
     ERR_clear_error();
     return 0;
@@ -495,7 +493,8 @@ const char *ls_stream_alpn(struct ls_stream *handle)
 {
     struct loop *l;
     struct stream *s = lsrt_stream_of(handle, false, "ls_stream_alpn", &l);
-    return s && s->layer == &layer ? ((struct session *)s->tls)->alpn : NULL;
+    struct session *t = s && s->layer == &layer ? s->tls : NULL;
+    return t && t->alpn[0] ? t->alpn : NULL;
 }
 
 #else

@@ -328,24 +328,51 @@ static intptr_t servers(void *arg)
     return 0;
 }
 
-static intptr_t speaks_no_tls(struct ls_stream *s, void *arg)
+static char certificate[64];
+static const char *const protocols[] = { "echo/1", NULL };
+
+static intptr_t tls_echo(struct ls_stream *s, void *tls)
 {
-    char c[64];
-    (void)arg;
-    return ls_stream_read(s, c, sizeof c, SOON) > 0 && !ls_stream_write(s, "no\n", 3) ? 0 : -1;
+    char line[64];
+    ssize_t n = -1;
+    if (MAY_STOP(!ls_stream_tls(s, tls, NULL, SOON)) &&
+        MAY_STOP((n = ls_stream_readline(s, line, sizeof line, SOON)) >= 0))
+        MAY_STOP(!ls_stream_write(s, line, (size_t)n));
+    return n < 0 ? -1 : 0;
 }
 static intptr_t tls(void *arg)
 {
-    struct ls_server *v = ls_serve_unix("@rt_faults_tls", speaks_no_tls, NULL, NULL);
-    struct ls_tls *context = ls_tls_new(&(struct ls_tls_opts){ .insecure = 1 });
+    struct ls_tls *theirs =
+        ls_tls_new(&(struct ls_tls_opts){ .server = 1, .certificate = certificate, .alpn = protocols });
+    struct ls_tls *ours = ls_tls_new(&(struct ls_tls_opts){ .insecure = 1, .alpn = protocols });
+    char line[64];
     (void)arg;
-    struct ls_stream *s = v && context ? ls_connect_unix("@rt_faults_tls", SOON) : NULL;
-    if (MAY_STOP(s)) {
-        MUST(ls_stream_tls(s, context, NULL, SOON) == -1 && (errno == EPROTO || follows(errno)));
+    MAY_FAIL(theirs && ours);
+    struct ls_server *v = theirs && ours ? ls_serve_unix("@rt_faults_tls", tls_echo, theirs, NULL) : NULL;
+    struct ls_stream *s = v ? ls_connect_unix("@rt_faults_tls", SOON) : NULL;
+    if (v && MAY_STOP(s)) {
+        if (MAY_STOP(!ls_stream_tls(s, ours, NULL, SOON)) && MAY_STOP(!ls_stream_write(s, "hello\n", 6))) {
+            ssize_t n = ls_stream_readline(s, line, sizeof line, SOON);
+            if (MAY_STOP(n >= 0 || errno == ECONNABORTED) && n > 0)
+                MUST(n == 6 && !strcmp(line, "hello\n") && ls_stream_alpn(s) && !strcmp(ls_stream_alpn(s), "echo/1"));
+        }
         ls_stream_close(s, SOON);
     }
-    MUST(!context || !ls_tls_free(context));
+    if (v)
+        MAY_STOP(!ls_server_close(v, SOON));
+    MUST((!ours || !ls_tls_free(ours)) && (!theirs || !ls_tls_free(theirs)));
     return 0;
+}
+static void make_certificate(void)
+{
+    char command[512];
+    snprintf(certificate, sizeof certificate, "/tmp/rt_faults.%d.pem", (int)getpid());
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+             "-keyout %s.key -out %s 2>/dev/null && cat %s.key >> %s && rm %s.key",
+             certificate, certificate, certificate, certificate, certificate);
+    if (system(command))
+        exit(1);
 }
 
 int main(int argc, char **argv)
@@ -366,5 +393,8 @@ int main(int argc, char **argv)
     };
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)(i * 7);
-    return run_all(scenarios, sizeof scenarios / sizeof *scenarios, argc == 4 ? argv : argv + argc - 1);
+    make_certificate();
+    int result = run_all(scenarios, sizeof scenarios / sizeof *scenarios, argc == 4 ? argv : argv + argc - 1);
+    unlink(certificate);
+    return result;
 }
