@@ -228,9 +228,9 @@ static inline struct task *lsrt_task_at(struct loop *l, uint32_t index) /* index
 {
     return &l->chunks[index / TASKS_A_CHUNK][index % TASKS_A_CHUNK];
 }
-/* A handle is a number (kind, loop, generation, index), not an address: one that is spent, made up, of another kind or from
- * another thread is found out by comparing, and never followed. */
-enum handle_kind { HANDLE_TASK, HANDLE_TIMER, HANDLE_OBJECT, HANDLE_LOOP }; /* of a task 0, so that h >> 48 is the loop */
+/* A handle is a number (kind, loop, generation, index), not an address: one that is spent, made up, of another kind or
+ * from another thread is found out by comparing, and never followed. */
+enum handle_kind { HANDLE_TASK, HANDLE_TIMER, HANDLE_OBJECT, HANDLE_LOOP }; /* a task's h >> 48 is its loop */
 #define LSRT_LOOPS_MAX  ((1u << 14) - 1)
 #define LSRT_INDEX_BITS 24
 #define LSRT_INDEX_MASK ((1u << LSRT_INDEX_BITS) - 1)
