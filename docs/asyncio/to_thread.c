@@ -21,7 +21,7 @@ static intptr_t app(void *arg)
 {
     struct ls_task *t = ls_spawn(ticks, arg, NULL);
     intptr_t result;
-    ls_to_thread(blocking, (void *)100, &result, LS_NEVER);
+    ls_to_thread(blocking, (void *)300, &result, LS_NEVER);
     printf("it returned %d\n", (int)result);
     return ls_await(t, NULL, LS_NEVER);
 }

@@ -15,7 +15,7 @@ async def ticks():
 
 async def main():
     t = asyncio.create_task(ticks())
-    print("it returned", await asyncio.to_thread(blocking, 100))
+    print("it returned", await asyncio.to_thread(blocking, 300))
     await t
 
 

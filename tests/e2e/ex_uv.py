@@ -39,4 +39,4 @@ with place() as directory:
     calls = t.all("SELECT task.name, call.name FROM call JOIN task ON task.id = call.task ORDER BY 1")
     check(calls == [(f"connection {n}", "usleep") for n in (1, 2, 3)], f"three in one turn, each with its handle: {calls}")
     late = dict(t.all("SELECT task.name, max(delayed) FROM victim JOIN task ON task.id = victim.task GROUP BY 1"))
-    check(late.get("ticker", 0) > 200 * MS and late.get("connection 3", 0) > 100 * MS, f"who had to wait, how long: {late}")
+    check(late.get("ticker", 0) > 200 * MS and sum(n[:10] == "connection" and ns > 100 * MS for n, ns in late.items()) == 2, f"who had to wait, how long: {late}")
