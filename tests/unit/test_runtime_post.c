@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <loopscope/runtime.h>
@@ -347,4 +348,42 @@ Test(post, a_task_of_another_loop_calls)
     pthread_join(t, NULL);
     cr_assert_eq(r, 0, "%ld", (long)r);
     cr_assert_geq(ticked, 10);
+}
+
+/* Tasks that yield for ever and posts that post again keep neither timers nor what comes from outside from their turn. */
+static bool had_enough;
+static long posted;
+static intptr_t yields(void *arg)
+{
+    while (!had_enough)
+        ls_yield();
+    return (intptr_t)arg;
+}
+static void posts_again(void *arg)
+{
+    posted++;
+    if (!had_enough)
+        ls_post(the_loop, posts_again, arg);
+}
+static intptr_t busy_app(void *arg)
+{
+    int fd[2];
+    char c;
+    (void)arg;
+    the_loop = ls_loop_self();
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd))
+        return 1;
+    for (int i = 0; i < 3; i++)
+        ls_detach(ls_spawn(yields, NULL, NULL));
+    for (int i = 0; i < 100; i++)
+        ls_post(the_loop, posts_again, NULL);
+    for (int i = 0; i < 5; i++)
+        if (ls_sleep(LS_MS) || write(fd[0], "x", 1) != 1 || ls_read(fd[1], &c, 1, ls_after(5 * LS_SEC)) != 1)
+            return 2;
+    had_enough = true;
+    return posted > 100 ? 0 : 3;
+}
+Test(post, floods_starve_nobody, .timeout = 20)
+{
+    cr_assert_eq(ls_run(busy_app, NULL, NULL), 0);
 }
