@@ -367,6 +367,40 @@ Test(runtime_close, locks_that_cannot_be_had_back, .timeout = 20)
     }
 }
 
+/* One that holds a lock and closes its group, of which one wants the lock back. */
+static struct pair shared;
+static intptr_t wants_it_back(void *arg)
+{
+    struct ls_timeout scope;
+    (void)arg;
+    ls_timeout_begin(&scope, LS_NEVER);
+    ls_lock_acquire(shared.mine, LS_NEVER);
+    want_error(ls_cond_wait(shared.cond, shared.mine, LS_NEVER), EDEADLK, NULL);
+    note("over ");
+    return 0;
+}
+static intptr_t holds_and_closes(void *arg)
+{
+    struct ls_group *g = ls_group_open("g");
+    (void)arg;
+    ls_group_spawn(g, wants_it_back, NULL, NULL);
+    ls_yield();
+    ls_lock_acquire(shared.mine, LS_NEVER);
+    ls_group_close(g, LS_NEVER);
+    ls_lock_release(shared.mine);
+    return 0;
+}
+static intptr_t circle_with_a_group(void *arg)
+{
+    (void)arg;
+    shared = (struct pair){ ls_lock_new("l"), NULL, ls_cond_new("c") };
+    return leaves(holds_and_closes);
+}
+Test(runtime_close, a_lock_that_the_closer_of_its_group_holds, .timeout = 10)
+{
+    cr_assert_str_eq(told(circle_with_a_group), "over ");
+}
+
 /* What was written is sent, although its reader is being cancelled as well. */
 enum { MUCH = 4 << 20 };
 static size_t got;
