@@ -23,23 +23,56 @@ enum { ESCAPE_DELAY = 25, RESTORE_SIZE = 256, TEXT_PUT_MAX = 2048, CRASH_STACK =
 
 static const struct glyphs utf8_glyphs = {
     .run = { " ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" },
-    .stall = "█", .stall_start = "!", .gap = "?", .ready = "░", .lock = "~", .io = "─", .timer = "┄",
-    .born = "├", .ended = "┤", .cursor = "▼", .mark = "◆", .bar = "│", .tick = "╷", .rule = "─",
-    .called_by = " ← ", .cut = "…", .to = " … ", .unknown = "·", .micro = "µ",
+    .stall = "█",
+    .stall_start = "!",
+    .gap = "?",
+    .ready = "░",
+    .lock = "~",
+    .io = "─",
+    .timer = "┄",
+    .born = "├",
+    .ended = "┤",
+    .cursor = "▼",
+    .mark = "◆",
+    .bar = "│",
+    .tick = "╷",
+    .rule = "─",
+    .called_by = " ← ",
+    .cut = "…",
+    .to = " … ",
+    .unknown = "·",
+    .micro = "µ",
 };
 static const struct glyphs ascii_glyphs = {
     .run = { " ", ".", ".", ".", "o", "o", "o", "#", "#" },
-    .stall = "X", .stall_start = "!", .gap = "?", .ready = "=", .lock = "~", .io = "-", .timer = ":",
-    .born = "|", .ended = "|", .cursor = "v", .mark = "*", .bar = "|", .tick = "|", .rule = "-",
-    .called_by = " < ", .cut = "~", .to = " .. ", .unknown = ".", .micro = "u", .ascii = true,
+    .stall = "X",
+    .stall_start = "!",
+    .gap = "?",
+    .ready = "=",
+    .lock = "~",
+    .io = "-",
+    .timer = ":",
+    .born = "|",
+    .ended = "|",
+    .cursor = "v",
+    .mark = "*",
+    .bar = "|",
+    .tick = "|",
+    .rule = "-",
+    .called_by = " < ",
+    .cut = "~",
+    .to = " .. ",
+    .unknown = ".",
+    .micro = "u",
+    .ascii = true,
 };
 
 /* Colours from a set that can be told apart with red-green blindness (Okabe-Ito); the shape says it anyway. */
 static const struct {
     char letter;
     const char *name;
-    short many, few;      /* of 256 colours, of 8; -1 = the terminal's own */
-    attr_t color, mono;   /* attributes beside the colour, and without one */
+    short many, few;    /* of 256 colours, of 8; -1 = the terminal's own */
+    attr_t color, mono; /* attributes beside the colour, and without one */
 } roles[ROLES] = {
     [ROLE_NONE] = { '.', "none", -1, -1, 0, 0 },
     [ROLE_TITLE] = { 't', "title", -1, -1, A_BOLD, A_BOLD },
@@ -72,13 +105,13 @@ static struct {
     bool mono;
     attr_t attributes[ROLES];
     FILE *script, *null_in, *null_out;
-    char *shadow;                        /* the role letter of each cell, for :save-screen */
+    char *shadow; /* the role letter of each cell, for :save-screen */
     int shadow_w, shadow_h;
-    bool over;                           /* the script, or the terminal, is at its end */
+    bool over; /* the script, or the terminal, is at its end */
     volatile sig_atomic_t signal;
-    sigset_t while_waiting;              /* the mask under which signals may come in */
-    struct termios modes;                /* as we found them */
-    char restore[RESTORE_SIZE];          /* what gives the screen back, for a crash */
+    sigset_t while_waiting;     /* the mask under which signals may come in */
+    struct termios modes;       /* as we found them */
+    char restore[RESTORE_SIZE]; /* what gives the screen back, for a crash */
     size_t restore_size;
     char crash_stack[CRASH_STACK];
 } term;
@@ -271,12 +304,12 @@ static int translate(int key)
     static const struct {
         int curses, ours;
     } table[] = {
-        { KEY_LEFT, KEY_ARROW_LEFT },   { KEY_RIGHT, KEY_ARROW_RIGHT },  { KEY_UP, KEY_ARROW_UP },
-        { KEY_DOWN, KEY_ARROW_DOWN },   { KEY_SLEFT, KEY_SHIFT_LEFT },   { KEY_SRIGHT, KEY_SHIFT_RIGHT },
-        { KEY_PPAGE, KEY_PAGE_UP },     { KEY_NPAGE, KEY_PAGE_DOWN },    { KEY_HOME, KEY_TO_HOME },
-        { KEY_END, KEY_TO_END },        { KEY_BACKSPACE, KEY_RUBOUT },   { KEY_F(1), KEY_FUNCTION_1 },
-        { KEY_RESIZE, KEY_RESIZED },    { KEY_ENTER, KEY_RETURN },       { '\n', KEY_RETURN },
-        { 0x7f, KEY_RUBOUT },           { '\b', KEY_RUBOUT },
+        { KEY_LEFT, KEY_ARROW_LEFT }, { KEY_RIGHT, KEY_ARROW_RIGHT }, { KEY_UP, KEY_ARROW_UP },
+        { KEY_DOWN, KEY_ARROW_DOWN }, { KEY_SLEFT, KEY_SHIFT_LEFT },  { KEY_SRIGHT, KEY_SHIFT_RIGHT },
+        { KEY_PPAGE, KEY_PAGE_UP },   { KEY_NPAGE, KEY_PAGE_DOWN },   { KEY_HOME, KEY_TO_HOME },
+        { KEY_END, KEY_TO_END },      { KEY_BACKSPACE, KEY_RUBOUT },  { KEY_F(1), KEY_FUNCTION_1 },
+        { KEY_RESIZE, KEY_RESIZED },  { KEY_ENTER, KEY_RETURN },      { '\n', KEY_RETURN },
+        { 0x7f, KEY_RUBOUT },         { '\b', KEY_RUBOUT },
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -370,6 +403,7 @@ int term_key(int timeout_ms)
 
     if (term.script)
         return script_key();
+    bool hung_up = false; /* then what was typed before is read, and the end after it */
     for (int key;;) {
         key = getch();
         if (key != ERR) {
@@ -381,9 +415,11 @@ int term_key(int timeout_ms)
                 ungetch(next);
             return translate(key);
         }
+        term.over |= hung_up;
+        if (term_leaving())
+            return KEY_NOTHING;
         int n = ppoll(&in, 1, timeout_ms < 0 ? NULL : &limit, &term.while_waiting);
-        if (n > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL)) && !(in.revents & POLLIN))
-            term.over = true;
+        hung_up = n > 0 && in.revents & (POLLHUP | POLLERR | POLLNVAL);
         if (n == 0 || term_leaving())
             return KEY_NOTHING;
     }
