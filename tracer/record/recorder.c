@@ -34,6 +34,8 @@
 #define NAP_MS        100 /* at most, when nothing comes */
 #define LAST_NOTES_MS 100
 #define SYNC_EVERY    (1000 * 1000 * 1000)
+#define FOLLOW_OFTEN  (2000 * 1000 * 1000ll) /* of the recording */
+#define FOLLOW_EVERY  (1000 * 1000 * 1000)
 #define FILES         65536
 #define GRACE         (200 * 1000 * 1000) /* what was told to end with the command has ended by then */
 
@@ -59,7 +61,7 @@ struct recorder {
     bool exited;        /* the command has; `status` holds how */
     int status;
     uint64_t born; /* our start time, as /proc has it */
-    int64_t last_housekeeping, last_sync, last_scan;
+    int64_t last_housekeeping, last_sync, last_scan, last_follow;
     const char *ended_by; /* NULL: the last process has gone */
 };
 
@@ -332,6 +334,19 @@ static const char *start(struct recorder *r, char *text, size_t size)
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
+/* A shell may exec what it was asked to start: as a rule soon, so it is looked at seldom once the recording is older. */
+static void follow_command(struct recorder *r, int64_t now)
+{
+    struct process *command = r->standin && !r->exited ? process_find(r->processes, r->command) : NULL;
+    if (!command || command->gone || now - r->last_follow < (now < FOLLOW_OFTEN ? HOUSEKEEPING : FOLLOW_EVERY))
+        return;
+    r->last_follow = now;
+    if (process_refresh(command)) {
+        name_command(r, command);
+        store_process(r->store, &command->row);
+    }
+}
+
 /* What the arena had no room for; once each. */
 static void tell_limits(struct recorder *r)
 {
@@ -355,11 +370,7 @@ static void housekeeping(struct recorder *r)
         return;
     r->last_housekeeping = now;
     process_reap(r->processes, now, process_gone, r);
-    struct process *command = r->standin && !r->exited ? process_find(r->processes, r->command) : NULL;
-    if (command && !command->gone && process_refresh(command)) { /* a shell may exec what it was asked to start */
-        name_command(r, command);
-        store_process(r->store, &command->row);
-    }
+    follow_command(r, now);
     mirror_stop(r);
     stalls_ongoing(r->stalls);
     tell_limits(r);
