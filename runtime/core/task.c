@@ -233,7 +233,8 @@ static _Noreturn void leave_for_good(struct loop *l, struct task *self, const st
     __builtin_unreachable(); /* nobody switches to a task that is over */
 }
 
-static void task_main(void)
+/* By its name a report knows it, as all lsrt_ functions, for the runtime and leaves it out of stacks. */
+static void lsrt_task_main(void)
 {
     ctx_entered();
     struct loop *l = lsrt_loop();
@@ -258,7 +259,7 @@ void lsrt_task_begin(struct loop *l, struct task *t)
     else if ((t->stack = lsrt_stack_get(&l->stacks))) {
         if (l->debug)
             lsrt_debug_stacks(l);
-        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, task_main);
+        lsrt_ctx_init(&t->ctx, t->stack->lo, t->stack->hi, lsrt_task_main);
 #ifdef LSRT_TSAN
         t->ctx.fiber = t->stack->fiber;
 #endif
