@@ -180,6 +180,35 @@ Test(runtime_gather, a_circle_through_awaits_and_gathers_is_refused)
     cr_assert_str_eq(told(circle), "");
 }
 
+static intptr_t awaits_ring_0(void *arg)
+{
+    intptr_t result = -1;
+    (void)arg;
+    want(!ls_await(ring[0], &result, LS_NEVER));
+    return result;
+}
+static intptr_t awaits_for_a_while(void *arg)
+{
+    (void)arg;
+    ring[1] = ls_spawn(awaits_ring_0, NULL, NULL);
+    want_error(ls_await(ring[1], NULL, ls_after(5 * LS_MS)), ETIMEDOUT, NULL);
+    return 3;
+}
+static intptr_t circle_with_an_end(void *arg)
+{
+    intptr_t result;
+    (void)arg;
+    struct ls_task *t = ls_spawn(awaits_for_a_while, NULL, NULL);
+    ring[0] = ls_ref(t);
+    want(!ls_await(t, &result, LS_NEVER) && result == 3);
+    want(!ls_await(ring[1], &result, LS_NEVER) && result == 3);
+    return 0;
+}
+Test(runtime_gather, a_circle_with_a_deadline_is_none)
+{
+    cr_assert_str_eq(told(circle_with_an_end), "");
+}
+
 static intptr_t link_of_chain(void *arg)
 {
     intptr_t n = (intptr_t)arg, result = -1;
