@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <loopscope/runtime.h>
@@ -173,12 +174,31 @@ static intptr_t open_fifo(void *arg)
     (void)arg;
     return ls_file_open(path, O_RDONLY, 0, LS_NEVER) ? 0 : -1; /* waits for a writer */
 }
+/* A thread of ours is in this system call.  (A job that had not begun would be withdrawn, and never run.) */
+static int a_thread_is_in(long call)
+{
+    int found = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char name[300];
+        long in = -1;
+        snprintf(name, sizeof name, "/proc/self/task/%s/syscall", e->d_name);
+        FILE *f = fopen(name, "r");
+        found |= f && fscanf(f, "%ld", &in) == 1 && in == call;
+        if (f)
+            fclose(f);
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
 static intptr_t drop_open_app(void *arg)
 {
     (void)arg;
     intptr_t r;
     struct ls_task *t = ls_spawn(open_fifo, NULL, NULL);
-    ls_sleep(3 * LS_MS);
+    for (int i = 0; i < 5000 && !a_thread_is_in(SYS_openat); i++)
+        ls_sleep(LS_MS);
     ls_cancel(t, NULL);
     if (ls_await(t, &r, LS_NEVER) || r != -1 || errno != ECANCELED)
         return 1;
